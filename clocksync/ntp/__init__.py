@@ -1,0 +1,1 @@
+"""NTP: packets, a measuring client, a responder, and a drop-in for ntplib."""
