@@ -10,16 +10,63 @@ Names are resolved on first use, so that importing :mod:`ordering` or :mod:`vsyn
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clocksync.bounded import Anchor, BoundedClock
+    from clocksync.measuring.result import Combined, HostResult, Measurement, Verdict
+    from clocksync.measuring.run import MeasureRun, measure, measure_sync
+    from clocksync.measuring.settings import MeasureSettings
+    from clocksync.runtime.errors import BadConfig, NotSynchronised, ToolkitError
+    from clocksync.runtime.interval import Interval
+    from clocksync.serve import Server
 
 __version__ = "0.1.0"
 
-_HOMES: dict[str, str] = {}
+_HOMES = {
+    "Anchor": "clocksync.bounded",
+    "BadConfig": "clocksync.runtime.errors",
+    "BoundedClock": "clocksync.bounded",
+    "Combined": "clocksync.measuring.result",
+    "HostResult": "clocksync.measuring.result",
+    "Interval": "clocksync.runtime.interval",
+    "MeasureRun": "clocksync.measuring.run",
+    "MeasureSettings": "clocksync.measuring.settings",
+    "Measurement": "clocksync.measuring.result",
+    "NotSynchronised": "clocksync.runtime.errors",
+    "Server": "clocksync.serve",
+    "ToolkitError": "clocksync.runtime.errors",
+    "Verdict": "clocksync.measuring.result",
+    "measure": "clocksync.measuring.run",
+    "measure_sync": "clocksync.measuring.run",
+}
 
-__all__ = ["__version__", *sorted(_HOMES)]
+__all__ = [
+    "Anchor",
+    "BadConfig",
+    "BoundedClock",
+    "Combined",
+    "HostResult",
+    "Interval",
+    "MeasureRun",
+    "MeasureSettings",
+    "Measurement",
+    "NotSynchronised",
+    "Server",
+    "ToolkitError",
+    "Verdict",
+    "__version__",
+    "measure",
+    "measure_sync",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return value
     raise AttributeError(f"module 'clocksync' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

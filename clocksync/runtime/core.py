@@ -109,6 +109,9 @@ class Core(Protocol):
         """The datagram sent with `tag` left at `stamp`. Can come twice for one datagram: first as
         the sender's own reading, then as the kernel's better one; always before the answer."""
 
+    def on_malformed(self, sender: Hashable, now: int) -> Effects:
+        """A datagram came that holds no frame of this protocol. Most cores do not care."""
+
     def on_refused(self, to: Hashable, tag: Hashable, reason: str, now: int) -> Effects:
         """The network says `to` cannot be reached. A hint that can be forged, no proof."""
 
@@ -126,6 +129,9 @@ class SilentCore:
         return []
 
     def on_sent(self, tag: Hashable, stamp: Stamp, now: int) -> Effects:  # noqa: ARG002
+        return []
+
+    def on_malformed(self, sender: Hashable, now: int) -> Effects:  # noqa: ARG002
         return []
 
     def on_refused(self, to: Hashable, tag: Hashable, reason: str, now: int) -> Effects:  # noqa: ARG002

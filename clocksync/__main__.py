@@ -1,0 +1,5 @@
+"""``python -m clocksync``."""
+
+from clocksync.cli.main import run
+
+run()

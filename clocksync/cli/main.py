@@ -1,0 +1,61 @@
+"""The ``clocksync`` command.  [I/O]
+
+It registers the subcommands and holds the one place where an error becomes a line and an exit
+code: 0 good, 1 the thing measured is bad, 2 usage or nothing reachable. Nobody sees a traceback
+for bad input.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from clocksync import __version__
+from clocksync.cli.measure import measure
+from clocksync.cli.now import now
+from clocksync.cli.serve import serve
+from clocksync.runtime.errors import ToolkitError
+
+app = typer.Typer(
+    name="clocksync",
+    help="How far apart clocks are, with a bound you can trust.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Offsets are theirs minus ours: positive means that the local clock is behind.",
+)
+app.command()(measure)
+app.command()(serve)
+app.command()(now)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"clocksync {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """How far apart clocks are, with a bound you can trust."""
+
+
+def run() -> None:
+    """Run the command line and exit."""
+    try:
+        app()
+    except ToolkitError as error:
+        typer.echo(f"clocksync: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        # Whoever read our output has left (`| head`): nothing to say, and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

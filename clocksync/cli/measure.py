@@ -1,0 +1,160 @@
+"""``clocksync measure HOST...``: how far the clocks of hosts are from ours.  [I/O]"""
+
+import asyncio
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clocksync.cli import options
+from clocksync.cli.options import duration
+
+if TYPE_CHECKING:
+    from clocksync.measuring.result import Measurement
+    from clocksync.measuring.run import MeasureRun
+
+
+def measure(
+    hosts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="HOST[:PORT]...", help="NTP servers; port 123 by default.", show_default=False),
+    ] = None,
+    samples: Annotated[int, typer.Option("--samples", "-n", min=1, max=10_000, help="Requests to each host.")] = 8,
+    interval: Annotated[
+        int | None,
+        typer.Option(
+            parser=duration,
+            metavar="DURATION",
+            help="Between requests to one host.  [default: 2s]",
+            show_default=False,
+        ),
+    ] = None,
+    burst: Annotated[
+        bool, typer.Option("--burst", help="Ask again at once: for your own servers.")
+    ] = False,
+    timeout: Annotated[
+        int, typer.Option(parser=duration, metavar="DURATION", help="Wait this long for one answer.")
+    ] = "1s",  # type: ignore[assignment]
+    reference: Annotated[
+        str | None, typer.Option(metavar="HOST[:PORT]", help="Relate every offset to this host.")
+    ] = None,
+    max_offset: Annotated[
+        int | None,
+        typer.Option(
+            parser=duration,
+            metavar="DURATION",
+            help="A host is out of bounds when |offset| + bound exceeds this.",
+        ),
+    ] = None,
+    all_addresses: Annotated[
+        bool, typer.Option("--all-addresses", help="A row for each address of each host.")
+    ] = False,
+    ipv4: options.IPv4 = False,
+    ipv6: options.IPv6 = False,
+    source: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Send from this local address.")
+    ] = None,
+    max_drift: Annotated[
+        float, typer.Option(metavar="PPM", help="Largest rate difference that bounds allow for.")
+    ] = 500.0,
+    json: options.Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a line a host.")] = False,
+) -> None:
+    """Measure how far the clocks of HOSTs are from the local one, each with an error bound.
+
+    Needs no privileges and never touches the system clock. Exits with 0 if every host is a
+    truechimer (and within --max-offset), 1 if not, 2 if no host gave a usable answer.
+    """
+    from clocksync.measuring.run import MeasureRun
+    from clocksync.measuring.settings import MeasureSettings
+    from clocksync.runtime.clocks import reading_precision
+    from clocksync.runtime.udp import SystemStampClock
+    from clocksync.runtime.units import SECOND
+
+    if not hosts and reference is None:
+        raise typer.BadParameter("name at least one host, for example: clocksync measure pool.ntp.org")
+    if json and csv:
+        raise typer.BadParameter("--json and --csv exclude each other")
+    if interval is None:
+        interval = 0 if burst else 2 * SECOND
+    settings = MeasureSettings(
+        samples=samples,
+        interval_ns=interval,
+        timeout_ns=timeout,
+        max_drift_ppm=max_drift,
+        precision_ns=reading_precision(SystemStampClock()),
+    )
+    with _Progress() as progress:
+        run = MeasureRun(
+            hosts or [],
+            settings,
+            reference=reference,
+            offset_max_ns=max_offset,
+            all_addresses=all_addresses,
+            family=options.family(ipv4, ipv6),
+            source=source,
+            on_settled=progress.update,
+        )
+        measurement = asyncio.run(_until_interrupted(run))
+    _print(measurement, json, csv)
+    raise typer.Exit(measurement.exit_code)
+
+
+async def _until_interrupted(run: "MeasureRun") -> "Measurement":
+    """Run; the first Ctrl-C ends the measurement with what it has, the second ends the program."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        run.stop()
+
+    loop.add_signal_handler(signal.SIGINT, stop)
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    return await run.run()
+
+
+def _print(measurement: "Measurement", as_json: bool, as_csv: bool) -> None:
+    from clocksync.measuring import report
+
+    if as_json:
+        typer.echo(report.to_json(measurement))
+    elif as_csv:
+        typer.echo(report.to_csv(measurement), nl=False)
+    else:
+        from clocksync.measuring.table import print_table
+
+        print_table(measurement)
+
+
+class _Progress:
+    """A bar on a terminal's standard error while it works; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+            self._bar = Progress(
+                TextColumn("measuring"),
+                BarColumn(),
+                TextColumn("{task.completed:.0f} of {task.total:.0f} hosts"),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task("measuring", total=None)
+
+    def __enter__(self) -> "_Progress":
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def update(self, settled: int, total: int) -> None:
+        if self._bar:
+            self._bar.update(self._task, completed=settled, total=total)

@@ -1,0 +1,138 @@
+"""Asking one address: when to ask, when to stop.
+
+A prober is the schedule around one :class:`~clocksync.ntp.association.Association`. It asks
+`samples` times, `interval` apart (or, with interval 0, as soon as the answer is there), waits
+`timeout` for each answer, and stops early when told to: a kiss-o'-death (RFC 8633 section 3.4), or
+a port that refuses twice before anything ever answered. It is no core of its own but the part of
+:class:`~clocksync.measuring.survey.Survey` that belongs to one address.
+"""
+
+import random
+from dataclasses import dataclass
+from enum import Enum
+
+from clocksync.measuring.settings import MeasureSettings
+from clocksync.ntp.association import Association
+from clocksync.ntp.checks import Rejection, Standing
+from clocksync.ntp.packet import NtpPacket
+from clocksync.runtime.core import CancelTimer, Effects, Send, SetTimer, Stamp
+from clocksync.runtime.mmsg import Address
+
+REFUSALS_MAX = 2
+"""An address that refuses this often before it ever answered is given up. More than one, because
+a refusal is no proof: anybody can send one."""
+STOPPING_KISSES = frozenset({"DENY", "RSTR", "RATE"})
+
+
+class Due(Enum):
+    """What a prober's timers are for."""
+
+    ASK = "ask"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class ProberTimer:
+    address: Address
+    due: Due
+    cookie: int = 0
+
+
+class Prober:
+    """The measurement of one address, and afterwards its record."""
+
+    def __init__(self, address: Address, settings: MeasureSettings, rng: random.Random) -> None:
+        self.address = address
+        self.settings = settings
+        self.association = Association(
+            rng,
+            version=settings.version,
+            precision_ns=settings.precision_ns,
+            interleaved=settings.interleaved,
+        )
+        self.started = False
+        self.finished = False
+        self.kiss = ""
+        self.refusals = 0
+        self.refusal = ""
+        self.heard = False
+        """Whether any datagram came from there, of whatever kind."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it ever gave a sample to measure by."""
+        return bool(self.association.samples)
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether it gave an answer in good standing: then its host looks no further."""
+        return self.association.standings[Standing.GOOD] > 0
+
+    def start(self) -> Effects:
+        self.started = True
+        return self._ask()
+
+    def _ask(self) -> Effects:
+        if self.finished or self.association.asked >= self.settings.samples:
+            return []
+        request = self.association.request()
+        cookie = request.transmit_timestamp
+        effects: Effects = [
+            Send(self.address, request, tag=(self.address, cookie)),
+            SetTimer(ProberTimer(self.address, Due.ANSWER, cookie), self.settings.timeout_ns),
+        ]
+        if self.settings.interval_ns and self.association.asked < self.settings.samples:
+            effects.append(
+                SetTimer(ProberTimer(self.address, Due.ASK), self.settings.interval_ns)
+            )
+        return effects
+
+    def on_timer(self, timer: ProberTimer) -> Effects:
+        if timer.due is Due.ASK:
+            return self._ask()
+        if self.association.give_up(timer.cookie):
+            return self._go_on()
+        return []
+
+    def on_sent(self, cookie: int, stamp: Stamp) -> None:
+        self.association.on_sent(cookie, stamp)
+
+    def on_packet(self, packet: NtpPacket, stamp: Stamp) -> Effects:
+        self.heard = True
+        verdict = self.association.on_reply(packet, stamp)
+        if not verdict.cookie:
+            return []
+        effects: Effects = [CancelTimer(ProberTimer(self.address, Due.ANSWER, verdict.cookie))]
+        if verdict.kiss:
+            self.kiss = verdict.kiss
+            if verdict.kiss in STOPPING_KISSES:
+                return effects + self.stop()
+        return effects + self._go_on()
+
+    def on_malformed(self) -> None:
+        self.heard = True
+        self.association.rejections[Rejection.MALFORMED] += 1
+
+    def on_refused(self, cookie: int, reason: str) -> Effects:
+        if self.finished or not self.association.is_waiting_for(cookie):
+            return []
+        self.refusals += 1
+        self.refusal = reason
+        if self.refusals >= REFUSALS_MAX and not self.heard:
+            return self.stop()
+        self.association.give_up(cookie)
+        timer = ProberTimer(self.address, Due.ANSWER, cookie)
+        return [CancelTimer(timer), *self._go_on()]
+
+    def _go_on(self) -> Effects:
+        """A request was settled: ask the next one, or notice that it was the last."""
+        if self.association.asked >= self.settings.samples:
+            if not self.association.is_waiting():
+                self.finished = True
+            return []
+        return [] if self.settings.interval_ns else self._ask()
+
+    def stop(self) -> Effects:
+        """Ask no more."""
+        self.finished = True
+        return [CancelTimer(ProberTimer(self.address, Due.ASK))]

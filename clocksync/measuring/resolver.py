@@ -1,0 +1,77 @@
+"""Names to addresses, without ever holding up the measurement.  [I/O]
+
+``getaddrinfo`` blocks, cannot be cancelled, and may take half a minute to say that a name does not
+exist. It runs on daemon threads, so that neither the event loop nor the end of the program waits
+for it; numeric addresses never get there.
+"""
+
+import asyncio
+import contextlib
+import queue
+import socket
+import threading
+from collections.abc import Callable, Sequence
+
+from clocksync.measuring.settings import Address, HostSpec, is_address
+
+THREADS_MAX = 32
+
+Answer = Sequence[Address] | str
+"""The addresses in order of preference, or why there are none."""
+
+
+class Resolver:
+    """Resolves `specs` in the background; `on_answer(number, answer)` is called in the loop."""
+
+    def __init__(
+        self,
+        specs: Sequence[HostSpec],
+        on_answer: Callable[[int, Answer], None],
+        family: int = socket.AF_UNSPEC,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_answer = on_answer
+        self._family = family
+        self._names: queue.SimpleQueue[tuple[int, HostSpec]] = queue.SimpleQueue()
+        self._specs = specs
+
+    def start(self) -> None:
+        """Answer for numeric addresses at once, and set threads to work on the names."""
+        names = 0
+        for number, spec in enumerate(self._specs):
+            if is_address(spec.name):
+                self._on_answer(number, self._resolve(spec))
+            else:
+                self._names.put((number, spec))
+                names += 1
+        for _ in range(min(names, THREADS_MAX)):
+            threading.Thread(target=self._work, daemon=True, name="resolver").start()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                number, spec = self._names.get_nowait()
+            except queue.Empty:
+                return
+            answer = self._resolve(spec)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._on_answer, number, answer)
+
+    def _resolve(self, spec: HostSpec) -> Answer:
+        try:
+            found = socket.getaddrinfo(
+                spec.name, spec.port, self._family, socket.SOCK_DGRAM, socket.IPPROTO_UDP
+            )
+        except socket.gaierror as error:
+            if is_address(spec.name):
+                return "that address is not of the family asked for"
+            return f"the name does not resolve: {(error.strerror or str(error)).lower()}"
+        except (UnicodeError, OSError) as error:
+            return f"the name does not resolve: {error}"
+        addresses: list[Address] = []
+        for *_, name in found:
+            scope = f"%{name[3]}" if len(name) > 3 and name[3] else ""
+            address = (str(name[0]).partition("%")[0] + scope, spec.port)
+            if address not in addresses:
+                addresses.append(address)
+        return addresses or "the name has no address"

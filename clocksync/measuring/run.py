@@ -1,0 +1,286 @@
+"""Running a measurement over real sockets.  [I/O]
+
+:func:`measure` and its synchronous twin are the library's front door; :class:`MeasureRun` is for
+those who want to watch it or stop it early. The system clock is read, never touched.
+"""
+
+import asyncio
+import contextvars
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from clocksync.measuring.prober import Prober
+from clocksync.measuring.resolver import Answer, Resolver
+from clocksync.measuring.result import Asked, Measurement, conclude
+from clocksync.measuring.settings import (
+    SPREAD_MAX_NS,
+    SPREAD_PER_HOST_NS,
+    HostSpec,
+    MeasureSettings,
+)
+from clocksync.measuring.survey import HostSettled, Survey
+from clocksync.ntp.codec import NtpCodec
+from clocksync.runtime.clocks import reading_precision
+from clocksync.runtime.errors import BadConfig
+from clocksync.runtime.mmsg import Address
+from clocksync.runtime.udp import StampClock, SystemStampClock, UdpDriver
+from clocksync.runtime.units import SECOND, format_duration, scale_by_ppm
+
+PORTS_MAX = 32
+"""Sockets per address family: a port of its own for each host of a handful, shared by thousands."""
+STEP_NOTICED_NS = 1_000_000
+Result = TypeVar("Result")
+_FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+class MeasureRun:
+    """One measurement: await :meth:`run` once; :meth:`stop` ends it early with what there is.
+
+    Args: as :func:`measure`.
+    """
+
+    def __init__(
+        self,
+        hosts: Sequence[str],
+        settings: MeasureSettings | None = None,
+        *,
+        reference: str | None = None,
+        offset_max_ns: int | None = None,
+        all_addresses: bool = False,
+        family: int | None = None,
+        source: str | None = None,
+        clock: StampClock | None = None,
+        kernel_stamps: bool = True,
+        on_settled: Callable[[int, int], None] | None = None,
+    ) -> None:
+        if not hosts and reference is None:
+            raise BadConfig("no host is named: say whom to measure")
+        names = list(hosts)
+        if reference is not None and reference not in names:
+            names.append(reference)
+        self._specs = [HostSpec.parse(name) for name in names]
+        self._reference = names.index(reference) if reference is not None else None
+        self._offset_max_ns = offset_max_ns
+        self._all_addresses = all_addresses
+        self._family = _FAMILIES[family]
+        self._source = source
+        self._clock = clock or SystemStampClock()
+        if settings is None:
+            settings = MeasureSettings(precision_ns=reading_precision(self._clock))
+        self._settings = settings
+        self._kernel_stamps = kernel_stamps
+        self._on_settled = on_settled or (lambda done, total: None)
+        self._survey = Survey(settings, random.SystemRandom())
+        self._rows: list[list[int | str]] = [[] for _ in self._specs]
+        self._unresolved = len(self._specs)
+        self._rows_added = 0
+        self._settled = 0
+        self._done = asyncio.Event()
+        self._driver: UdpDriver | None = None
+        self.interrupted = False
+
+    def stop(self) -> None:
+        """End the measurement now; :meth:`run` returns what it has."""
+        self.interrupted = True
+        self._done.set()
+
+    async def run(self) -> Measurement:
+        """Measure. Ends when every host is settled, at the settings' time limit, or when stopped."""
+        lag = self._clock.read() - time.monotonic_ns()
+        began = time.monotonic_ns()
+        ports = min(len(self._specs), PORTS_MAX)
+        self._driver = UdpDriver(
+            self._survey,
+            NtpCodec(),
+            on_event=self._on_event,
+            clock=self._clock,
+            source=self._source,
+            ports=ports,
+            kernel_stamps=self._kernel_stamps,
+        )
+        try:
+            Resolver(self._specs, self._on_resolved, self._family).start()
+            try:
+                async with asyncio.timeout(self._settings.limit_ns / SECOND):
+                    await self._done.wait()
+            except TimeoutError:
+                pass
+            self._driver.call(lambda now: self._survey.close())
+        finally:
+            self._driver.close()
+        stepped = self._clock.read() - time.monotonic_ns() - lag
+        elapsed = time.monotonic_ns() - began
+        return self._conclude(stepped, elapsed)
+
+    def record(self, host: int) -> Prober | None:
+        """The exchanges behind the first row of the `host`-th host, after :meth:`run`."""
+        row = next(iter(self._rows[host]), None)
+        return self._survey.prober_of(row) if isinstance(row, int) else None
+
+    def _on_resolved(self, number: int, answer: Answer) -> None:
+        if self._driver is None or self._driver.closed:
+            return
+        self._unresolved -= 1
+        if isinstance(answer, str):
+            self._rows[number].append(answer)
+            self._report()
+            return
+        each: Sequence[Sequence[Address]] = (
+            [[address] for address in answer] if self._all_addresses else [answer]
+        )
+        # Hosts that are known at once are asked a little apart; late names need no such order.
+        apart = min(SPREAD_PER_HOST_NS, SPREAD_MAX_NS // len(self._specs))
+        for addresses in each:
+            row = self._rows_added
+            self._rows_added += 1
+            self._rows[number].append(row)
+            self._driver.call(lambda now, r=row, a=addresses: self._survey.add(r, a, r * apart))
+
+    def _on_event(self, event: object) -> None:
+        if isinstance(event, HostSettled):
+            self._settled += 1
+            self._report()
+
+    def _report(self) -> None:
+        failed = sum(isinstance(row, str) for rows in self._rows for row in rows)
+        self._on_settled(self._settled + failed, self._unresolved + self._rows_added + failed)
+        if not self._unresolved and self._settled == self._rows_added:
+            self._done.set()
+
+    def _conclude(self, stepped_ns: int, elapsed_ns: int) -> Measurement:
+        asked: list[Asked] = []
+        reference = None
+        for number, (spec, rows) in enumerate(zip(self._specs, self._rows, strict=True)):
+            if number == self._reference:
+                reference = len(asked)
+            for row in rows or ["the name was not resolved in time"]:
+                if isinstance(row, str):
+                    asked.append(Asked(spec.text, spec.port, None, row))
+                else:
+                    prober = self._survey.prober_of(row)
+                    asked.append(Asked(spec.text, spec.port, prober, "it was not asked in time"))
+        cautions = []
+        if abs(stepped_ns) > STEP_NOTICED_NS + scale_by_ppm(
+            elapsed_ns, self._settings.max_drift_ppm
+        ):
+            cautions.append(
+                f"the local clock was stepped by {format_duration(stepped_ns)} meanwhile"
+            )
+        if self.interrupted:
+            cautions.append("interrupted: these are the answers there were until then")
+        last = self._survey.last_answer
+        return conclude(
+            asked,
+            last.time if last else self._clock.read(),
+            self._settings,
+            reference,
+            self._offset_max_ns,
+            cautions,
+        )
+
+
+async def measure(
+    hosts: Sequence[str],
+    *,
+    samples: int = 8,
+    interval_ns: int | None = None,
+    burst: bool = False,
+    timeout_ns: int = SECOND,
+    reference: str | None = None,
+    offset_max_ns: int | None = None,
+    all_addresses: bool = False,
+    family: int | None = None,
+    source: str | None = None,
+    version: int = 4,
+    max_drift_ppm: float | None = None,
+    interleaved: bool = True,
+    kernel_stamps: bool = True,
+    clock: StampClock | None = None,
+    on_settled: Callable[[int, int], None] | None = None,
+) -> Measurement:
+    """Measure how far the clocks of `hosts` are from ours, with error bounds.
+
+    Needs no privileges and never touches the system clock. Lost packets, silent and unresolvable
+    hosts are rows of the result, not exceptions.
+
+    Args:
+        hosts: ``HOST``, ``HOST:PORT`` or ``[IPV6]:PORT``; port 123 by default.
+        samples: requests to each host.
+        interval_ns: between requests to one host; None is 2 s, or nothing with `burst`.
+        burst: ask again as soon as the answer is there.
+        timeout_ns: how long to wait for one answer.
+        reference: a host to relate every offset to; it is measured too.
+        offset_max_ns: mark hosts whose |offset| + bound exceeds this.
+        all_addresses: a row for each address of each host.
+        family: 4 or 6 to use one IP version only.
+        source: local address to send from.
+        version: NTP version of the requests, 3 or 4.
+        max_drift_ppm: largest rate difference between two clocks that bounds allow for.
+        interleaved: whether to ask for NTP's interleaved mode.
+        kernel_stamps: False keeps to our own clock readings.
+        clock: what to measure against, instead of the system's clock.
+        on_settled: told (hosts settled, hosts in all) as it goes on.
+
+    Raises:
+        BadConfig: a host or a setting is unusable.
+
+    Reference: RFC 5905; RFC 9769 (interleaved mode); Marzullo (1984).
+    """
+    clock = clock or SystemStampClock()
+    if interval_ns is None:
+        interval_ns = 0 if burst else 2 * SECOND
+    extra = {} if max_drift_ppm is None else {"max_drift_ppm": max_drift_ppm}
+    settings = MeasureSettings(
+        samples=samples,
+        interval_ns=interval_ns,
+        timeout_ns=timeout_ns,
+        version=version,
+        interleaved=interleaved,
+        precision_ns=reading_precision(clock),
+        **extra,
+    )
+    run = MeasureRun(
+        hosts,
+        settings,
+        reference=reference,
+        offset_max_ns=offset_max_ns,
+        all_addresses=all_addresses,
+        family=family,
+        source=source,
+        clock=clock,
+        kernel_stamps=kernel_stamps,
+        on_settled=on_settled,
+    )
+    return await run.run()
+
+
+def measure_sync(hosts: Sequence[str], **settings: Any) -> Measurement:
+    """:func:`measure` for programs without an event loop; works inside one too, on a thread."""
+    return run_blocking(measure(hosts, **settings))
+
+
+def run_blocking(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine to its end, whether or not this thread already runs an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    outcome: list[Result] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(asyncio.run(work))
+        except BaseException as error:  # handed on to the thread that waits
+            failure.append(error)
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,))
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]

@@ -1,0 +1,217 @@
+"""The measurement of many hosts as one core.
+
+A *host* is what the user named; it may have several addresses. They are tried in order, each with
+a head start over the next (RFC 8305), until one answers in good standing; the others then fall
+silent, and the row of the host is that of the address that answered. An address is asked once,
+however many hosts share it.
+
+The same object runs over sockets and in the simulator. It is told addresses by :meth:`Survey.add`
+(names are resolved outside) and says by events how far it is; :meth:`Survey.rows` is what came of
+it.
+"""
+
+import random
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+from clocksync.measuring.prober import Prober, ProberTimer
+from clocksync.measuring.settings import MeasureSettings
+from clocksync.ntp.packet import NtpPacket
+from clocksync.runtime.core import (
+    Arrival,
+    CancelTimer,
+    Effects,
+    Notify,
+    SetTimer,
+    SilentCore,
+    Stamp,
+)
+from clocksync.runtime.mmsg import Address
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettled:
+    """A host needs no more requests."""
+
+    host: int
+
+
+@dataclass(slots=True)
+class _Host:
+    """One row: its addresses in order of preference, and whose record it will be."""
+
+    addresses: tuple[Address, ...]
+    tried: int = 0
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _NextAddress:
+    host: int
+
+
+@dataclass(slots=True)
+class Survey(SilentCore):
+    """Measures all hosts that are added to it.
+
+    Args:
+        settings: how to measure.
+        rng: where the cookies come from: ``random.SystemRandom()`` on a network.
+    """
+
+    settings: MeasureSettings
+    rng: random.Random
+    probers: dict[Address, Prober] = field(default_factory=dict)
+    strays: int = 0
+    """Datagrams from addresses that nobody asked."""
+    _hosts: dict[int, _Host] = field(default_factory=dict)
+    _hosts_of: dict[Address, list[int]] = field(default_factory=dict)
+    _last_answer: Stamp | None = None
+
+    @property
+    def last_answer(self) -> Stamp | None:
+        """The latest arrival of a usable answer: the end of the actual measuring."""
+        return self._last_answer
+
+    def add(self, host: int, addresses: Sequence[Address], after_ns: int = 0) -> Effects:
+        """Measure a host, first asked `after_ns` from now; `host` is the caller's number for it.
+        With `addresses` in order of preference, at least one."""
+        self._hosts[host] = _Host(tuple(addresses))
+        for address in addresses:
+            self._hosts_of.setdefault(address, []).append(host)
+        if after_ns:
+            return [SetTimer(_NextAddress(host), after_ns)]
+        return self._try_next(host)
+
+    def _try_next(self, number: int) -> Effects:
+        host = self._hosts[number]
+        if host.settled or host.tried >= len(host.addresses):
+            return []
+        address = host.addresses[host.tried]
+        host.tried += 1
+        effects: Effects = []
+        if host.tried < len(host.addresses):
+            effects.append(SetTimer(_NextAddress(number), self.settings.stagger_ns))
+        prober = self.probers.get(address)
+        if prober is None:
+            prober = self.probers[address] = Prober(address, self.settings, self.rng)
+            return effects + prober.start()
+        return effects + self._after(prober, had_answered=False)
+
+    def on_frame(self, arrival: Arrival, now: int) -> Effects:
+        prober = self.probers.get(arrival.sender)  # type: ignore[call-overload]
+        if prober is None or not isinstance(arrival.frame, NtpPacket):
+            self.strays += 1
+            return []
+        if prober.finished:
+            return []
+        had_answered, answers = prober.has_answered, prober.association.answered
+        effects: Effects = prober.on_packet(arrival.frame, arrival.stamp)
+        if prober.association.answered > answers:
+            self._last_answer = arrival.stamp
+        return effects + self._after(prober, had_answered)
+
+    def on_malformed(self, sender: Hashable, now: int) -> Effects:
+        prober = self.probers.get(sender)  # type: ignore[call-overload]
+        if prober is not None:
+            prober.on_malformed()
+        return []
+
+    def on_sent(self, tag: Hashable, stamp: Stamp, now: int) -> Effects:
+        address, cookie = tag  # type: ignore[misc]
+        prober = self.probers.get(address)
+        if prober is not None:
+            prober.on_sent(cookie, stamp)
+        return []
+
+    def on_refused(self, to: Hashable, tag: Hashable, reason: str, now: int) -> Effects:
+        address, cookie = tag  # type: ignore[misc]
+        prober = self.probers.get(address)
+        if prober is None:
+            return []
+        had_answered = prober.has_answered
+        effects = prober.on_refused(cookie, reason)
+        for number in self._hosts_of[address]:  # no need for the head start to run out
+            host = self._hosts[number]
+            if host.tried and host.addresses[host.tried - 1] == address:
+                effects += [CancelTimer(_NextAddress(number)), *self._try_next(number)]
+        return effects + self._after(prober, had_answered)
+
+    def on_timer(self, timer: Hashable, now: int) -> Effects:
+        if isinstance(timer, _NextAddress):
+            return self._try_next(timer.host)
+        assert isinstance(timer, ProberTimer)
+        prober = self.probers[timer.address]
+        had_answered = prober.has_answered
+        return prober.on_timer(timer) + self._after(prober, had_answered)
+
+    def close(self) -> Effects:
+        """Stop asking: the time is up, or the user had enough."""
+        effects: Effects = []
+        for prober in self.probers.values():
+            if not prober.finished:
+                effects += prober.stop()
+        return effects
+
+    def prober_of(self, host: int) -> Prober | None:
+        """Whose record is the host's row: the address that answered, or else the one that came
+        closest to it (usable, then heard, then first)."""
+        known = self._hosts.get(host)
+        if known is None:
+            return None
+        tried = [self.probers[a] for a in known.addresses if a in self.probers]
+        return max(tried, key=_closeness, default=None)
+
+    def _after(self, prober: Prober, had_answered: bool) -> Effects:
+        """After anything happened to an address: what it means for the hosts that share it."""
+        effects: Effects = []
+        if prober.has_answered and not had_answered:
+            for number in self._hosts_of[prober.address]:
+                if self._hosts[number].tried:
+                    effects += self._silence_others(number, prober)
+        if prober.finished:
+            for number in self._hosts_of[prober.address]:
+                effects += self._settle(number, prober)
+        return effects
+
+    def _settle(self, number: int, finished: Prober) -> Effects:
+        host = self._hosts[number]
+        if host.settled or not host.tried:
+            return []
+        if not finished.has_answered and not self._is_exhausted(host):
+            return [CancelTimer(_NextAddress(number)), *self._try_next(number)]
+        host.settled = True
+        return [Notify(HostSettled(number))]
+
+    def _is_exhausted(self, host: _Host) -> bool:
+        """Whether nothing more can come of any of the host's addresses."""
+        return host.tried >= len(host.addresses) and all(
+            self.probers[address].finished
+            for address in host.addresses
+            if address in self.probers
+        )
+
+    def _silence_others(self, number: int, chosen: Prober) -> Effects:
+        host = self._hosts[number]
+        effects: Effects = [CancelTimer(_NextAddress(number))]
+        host.tried = len(host.addresses)
+        for address in host.addresses:
+            other = self.probers.get(address)
+            if other is None or other is chosen or other.finished:
+                continue
+            wanted = any(
+                not self._hosts[n].settled and n != number for n in self._hosts_of[address]
+            )
+            if not wanted:
+                effects += other.stop()
+        return effects
+
+
+def _closeness(prober: Prober) -> tuple[bool, bool, bool, bool]:
+    association = prober.association
+    return (
+        prober.has_answered,
+        bool(association.answered or prober.kiss),
+        prober.heard,
+        prober.refusals > 0,
+    )

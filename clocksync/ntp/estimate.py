@@ -1,0 +1,199 @@
+"""From the samples of one server to one offset with its bound.
+
+The bound and the estimate are found in different ways, on purpose:
+
+- **The bound** assumes as little as it can. Every sample proves an interval that contained the
+  offset when it was taken; since then it may have moved by ``max_drift * age``. The offset now lies
+  in the intersection of all those widened intervals. If they do not intersect, a clock was stepped
+  or the server lies: that is :class:`Contradiction`, never a negative width.
+- **The estimate** within it is the likeliest point. Queueing only ever lengthens a path, so the
+  samples of least delay are the most symmetric ones (Mills' clock filter, RFC 5905 section 10).
+  Where the samples span enough time to pin the skew, a weighted Theil-Sen line is followed to the
+  present; otherwise the sample of least delay and age speaks alone.
+
+The skew's own bound is exact under a constant rate: a line of slope s passes through all intervals
+if and only if every pair of them allows s, so the feasible slopes are an intersection over pairs.
+"""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clocksync.ntp.sample import PHI_PPM, Sample
+from clocksync.runtime.clocks import drift_allowance
+from clocksync.runtime.core import StampSource
+from clocksync.runtime.interval import Interval
+
+MAX_DRIFT_PPM = 500.0
+"""Largest rate difference between two clocks that the bound allows for: what a kernel's frequency
+correction can reach (RFC 5905 section 11.3 and appendix A.5.5), so that a free-running clock being
+slewed is still covered."""
+SKEW_CLAIMED_BELOW_PPM = 100.0
+"""A skew is reported once it is bounded below this."""
+_PAIRS_MAX = 20_000
+"""Pairs of samples looked at for the skew; long series are thinned to stay below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One server's clock as of one instant. Durations in ns; positive offset: our clock is behind.
+
+    ``interval`` contains true time minus our clock if the assumptions hold; ``offset_ns`` lies in
+    it and ``error_bound_ns`` is its distance to the farther end.
+    """
+
+    offset_ns: int
+    error_bound_ns: int
+    interval: Interval
+    delay_ns: int
+    jitter_ns: float | None
+    skew_ppm: float | None
+    skew_bound_ppm: float | None
+    source: StampSource
+    interleaved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """The samples cannot all be true of one clock that drifts by at most what is allowed."""
+
+    gap_ns: int
+    """By how much the intervals miss each other."""
+
+
+def estimate(
+    samples: Sequence[Sample], at_ns: int, max_drift_ppm: float = MAX_DRIFT_PPM
+) -> Estimate | Contradiction:
+    """The offset as of local wall time `at_ns`, from at least one sample.
+
+    Raises:
+        ValueError: there is no sample.
+    """
+    if not samples:
+        raise ValueError("an estimate needs at least one sample")
+    samples = sorted(samples, key=lambda s: s.t4)  # interleaved ones complete out of turn
+    bound = _intersect(samples, at_ns, max_drift_ppm)
+    if isinstance(bound, Contradiction):
+        return bound
+    best = min(samples, key=lambda s: s.delay_ns // 2 + drift_allowance(at_ns - s.t4, PHI_PPM))
+    skew = feasible_skew(samples, max_drift_ppm)
+    claimed = None
+    if skew is not None and (skew[1] - skew[0]) / 2 < SKEW_CLAIMED_BELOW_PPM:
+        claimed = min(max(_robust_slope_ppm(samples), skew[0]), skew[1])
+    offset = best.offset_ns if claimed is None else _follow_line(samples, at_ns, claimed)
+    offset = min(max(offset, bound.earliest), bound.latest)
+    error = max(bound.latest - offset, offset - bound.earliest, best.precision_ns)
+    return Estimate(
+        offset_ns=offset,
+        error_bound_ns=error,
+        interval=Interval.around(offset, error),
+        delay_ns=best.delay_ns,
+        jitter_ns=_jitter(samples, best, claimed),
+        skew_ppm=claimed,
+        skew_bound_ppm=None
+        if claimed is None or skew is None
+        else max(skew[1] - claimed, claimed - skew[0]),
+        source=best.source,
+        interleaved=best.interleaved,
+    )
+
+
+def _intersect(
+    samples: Sequence[Sample], at_ns: int, max_drift_ppm: float
+) -> Interval | Contradiction:
+    """All that the samples allow: a set carried forward in time, cut by each sample as it came.
+
+    Cutting on the way, not only at the end, catches a step between two samples even when both
+    intervals have grown wide enough since to touch again.
+    """
+    allowed, as_of = samples[0].truth, samples[0].t4
+    for sample in samples[1:]:
+        grown = allowed.widened(drift_allowance(sample.t4 - as_of, max_drift_ppm))
+        cut = grown & sample.truth
+        if cut is None:
+            gap = max(grown.earliest, sample.truth.earliest)
+            return Contradiction(gap - min(grown.latest, sample.truth.latest))
+        allowed, as_of = cut, sample.t4
+    return allowed.widened(drift_allowance(at_ns - as_of, max_drift_ppm))
+
+
+def feasible_skew(samples: Sequence[Sample], max_drift_ppm: float) -> tuple[float, float] | None:
+    """The slopes (ppm, lowest and highest) of all straight lines through every sample's path
+    interval, within ± `max_drift_ppm`; None if there are none, or fewer than two samples."""
+    if len(samples) < 2:
+        return None
+    lowest, highest = -max_drift_ppm, max_drift_ppm
+    points = [(s.t4, s.path.earliest, s.path.latest) for s in _thinned(samples)]
+    for i, (at, low, high) in enumerate(points):
+        for later, later_low, later_high in points[i + 1 :]:
+            span = later - at
+            if span <= 0:
+                continue
+            lowest = max(lowest, (later_low - high) * 1e6 / span)
+            highest = min(highest, (later_high - low) * 1e6 / span)
+    return (lowest, highest) if lowest <= highest else None
+
+
+def _thinned(samples: Sequence[Sample]) -> Sequence[Sample]:
+    step = 1
+    while (len(samples) // step) ** 2 // 2 > _PAIRS_MAX:
+        step += 1
+    return samples if step == 1 else [*samples[: -1 : step], samples[-1]]
+
+
+def _spread(sample: Sample, least_delay_ns: int) -> float:
+    """How far a sample may be off, ns: what its delay exceeds the least by can all be asymmetry."""
+    return (sample.delay_ns - least_delay_ns) / 2 + max(sample.precision_ns, 50)
+
+
+def _robust_slope_ppm(samples: Sequence[Sample]) -> float:
+    """Theil-Sen: the weighted median of all pairwise slopes; long and clean pairs weigh most."""
+    thin = _thinned(samples)
+    least = min(s.delay_ns for s in thin)
+    slopes: list[tuple[float, float]] = []
+    for i, first in enumerate(thin):
+        for second in thin[i + 1 :]:
+            span = second.t4 - first.t4
+            if span > 0:
+                slope = (second.offset_ns - first.offset_ns) * 1e6 / span
+                slopes.append((slope, span / (_spread(first, least) + _spread(second, least))))
+    return _weighted_median(slopes)
+
+
+def _follow_line(samples: Sequence[Sample], at_ns: int, skew_ppm: float) -> int:
+    """The offset at `at_ns` on the line of that slope that fits the samples best."""
+    least = min(s.delay_ns for s in samples)
+    base = samples[-1].offset_ns  # floats would lose nanoseconds of a large offset
+    weighted = [
+        (
+            s.offset_ns - base + skew_ppm * (at_ns - s.t4) / 1e6,
+            1 / _spread(s, least) ** 2,
+        )
+        for s in samples
+    ]
+    total = sum(weight for _, weight in weighted)
+    return base + round(sum(value * weight for value, weight in weighted) / total)
+
+
+def _weighted_median(values: list[tuple[float, float]]) -> float:
+    values.sort()
+    half, passed = sum(weight for _, weight in values) / 2, 0.0
+    for value, weight in values:
+        passed += weight
+        if passed >= half:
+            return value
+    return values[-1][0]
+
+
+def _jitter(samples: Sequence[Sample], best: Sample, skew_ppm: float | None) -> float | None:
+    """RMS of the other samples' offsets about the best one's (RFC 5905 section 10), the skew, where
+    known, taken out. None for a single sample."""
+    if len(samples) < 2:
+        return None
+    slope = (skew_ppm or 0.0) / 1e6
+    squares = [
+        (s.offset_ns - best.offset_ns - slope * (s.t4 - best.t4)) ** 2
+        for s in samples
+        if s is not best
+    ]
+    return statistics.fmean(squares) ** 0.5

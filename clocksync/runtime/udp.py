@@ -1,0 +1,441 @@
+"""The socket driver: runs a core over UDP, with kernel stamps and batched system calls.  [I/O]
+
+It carries out a core's effects and feeds it inputs, nothing else; every decision is the core's.
+
+- **Stamps.** Arrivals carry the kernel's receive stamp; a tagged :class:`Send` is answered by
+  ``on_sent`` twice: at once with our own reading from just before the system call, then with the
+  kernel's, which the socket's error queue returns together with the datagram it belongs to. The
+  error queue is read after the receive queue and handed on before it, so that the kernel's stamp
+  of a request always reaches the core before the answer does.
+- **Cost.** Up to 64 datagrams a system call, each way. Sends collect while inputs are handled and
+  leave together.
+- **Ports.** Peers are spread over up to `ports` sockets per address family, each bound to a
+  random port (RFC 9109); one socket's buffer then never holds the answers of thousands.
+- **Bad news.** ICMP errors come through the error queue with the datagram they answer
+  (``on_refused``); they never fail another peer's send.
+
+Without Linux's calls it falls back to ``recvfrom`` and our own readings.
+"""
+
+import asyncio
+import errno
+import heapq
+import os
+import socket
+import time
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol, cast
+
+from clocksync.runtime import kernel, mmsg
+from clocksync.runtime.codec import Codec
+from clocksync.runtime.core import (
+    Arrival,
+    CancelTimer,
+    Core,
+    Effect,
+    Notify,
+    Send,
+    SetTimer,
+    Stamp,
+    StampSource,
+)
+from clocksync.runtime.errors import MalformedFrame
+from clocksync.runtime.mmsg import Address
+from clocksync.runtime.units import SECOND
+
+BATCH = 64
+BATCHES_PER_WAKE = 16
+"""How many batches one wake-up reads before timers get their turn."""
+TAGS_MAX = 1 << 16
+"""Tagged datagrams whose transmit stamp has not come yet; beyond, the oldest keep our own."""
+RECEIVE_BUFFER_BYTES = 4 << 20
+_PENDING_ERRORS = frozenset(
+    {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENOPROTOOPT}
+)
+
+
+class StampClock(Protocol):
+    """A wall clock that can also tell what it shows when the system's clock shows a reading."""
+
+    def read(self) -> int: ...
+
+    def at(self, base_reading: int, /) -> int: ...
+
+
+class SystemStampClock:
+    """The system's wall clock itself."""
+
+    def read(self) -> int:
+        return time.time_ns()
+
+    def at(self, base_reading: int, /) -> int:
+        return base_reading
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened on the sockets since the start."""
+
+    sent: int = 0
+    received: int = 0
+    malformed: int = 0
+    cut: int = 0
+    send_errors: int = 0
+    refused: int = 0
+    kernel_receive_stamps: int = 0
+    kernel_transmit_stamps: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Port:
+    """One socket, and what waits to leave through it."""
+
+    sock: socket.socket
+    queue: list[tuple[bytes, Address, Hashable]] = field(default_factory=list)
+
+
+class UdpDriver:
+    """Runs `core` over UDP sockets until :meth:`close`.
+
+    Args:
+        core: the protocol; its peers' ids are addresses (``(host, port)``, numeric).
+        codec: turns its frames into datagrams and back.
+        on_event: called with the event of every ``Notify``.
+        clock: what stamps are told in (default: the system's wall clock, as it is).
+        source: local address to bind to; None lets the kernel choose.
+        ports: sockets per address family at the most.
+        kernel_stamps: False keeps to our own readings.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        codec: Codec,
+        *,
+        on_event: Callable[[object], None] | None = None,
+        clock: StampClock | None = None,
+        source: str | None = None,
+        ports: int = 1,
+        kernel_stamps: bool = True,
+    ) -> None:
+        self.core = core
+        self.counters = Counters()
+        self._codec = codec
+        self._on_event = on_event or (lambda event: None)
+        self._clock = clock or SystemStampClock()
+        self._source = source
+        self._ports_max = ports
+        self._kernel = kernel_stamps and mmsg.available()
+        self._ports: dict[int, list[_Port]] = {}
+        self._port_of: dict[Address, _Port] = {}
+        self._names: dict[Address, bytes] = {}
+        self._senders: dict[bytes, Address] = {}
+        self._busy: list[_Port] = []  # ports with something in their queue
+        self._tags: dict[bytes, tuple[Hashable, Address]] = {}
+        self._timers: list[tuple[int, int, Hashable]] = []
+        self._timer_serial: dict[Hashable, int] = {}
+        self._serial = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0
+        self._loop = asyncio.get_running_loop()
+        if self._kernel:
+            self._incoming = mmsg.ReceiveBatch(BATCH, 2048, 128)
+            self._errors = mmsg.ReceiveBatch(BATCH, 512, 192)
+            self._outgoing = mmsg.SendBatch(BATCH, 2048)
+        self.closed = False
+
+    # The application's side.
+
+    def start(self) -> None:
+        """Give the core its first input."""
+        self.call(self.core.start)
+
+    def call(self, verb: Callable[[int], Iterable[Effect]]) -> None:
+        """Call a verb of the core with ``now`` and carry out what it returns."""
+        now = time.monotonic_ns()
+        self._perform(verb(now), now)
+        self._flush()
+
+    def close(self) -> None:
+        """Close the sockets and forget the timers. Can be called twice."""
+        self.closed = True
+        if self._alarm:
+            self._alarm.cancel()
+        for ports in self._ports.values():
+            for port in ports:
+                self._loop.remove_reader(port.sock.fileno())
+                port.sock.close()
+        self._ports.clear()
+        self._port_of.clear()
+        self._timers.clear()
+
+    # Effects.
+
+    def _perform(self, effects: Iterable[Effect], now: int) -> None:
+        for effect in effects:
+            match effect:
+                case Send():
+                    self._queue(effect, now)
+                case SetTimer(timer, after):
+                    self._serial += 1
+                    self._timer_serial[timer] = self._serial
+                    heapq.heappush(self._timers, (now + after, self._serial, timer))
+                case CancelTimer(timer):
+                    self._timer_serial.pop(timer, None)
+                case Notify(event):
+                    self._on_event(event)
+        self._arm()
+
+    def _queue(self, send: Send, now: int) -> None:
+        address = cast(Address, send.to)
+        try:
+            port = self._port_of.get(address) or self._choose_port(address)
+        except OSError as error:
+            self.counters.send_errors += 1
+            self._perform(self.core.on_refused(address, send.tag, _words(error), now), now)
+            return
+        if not port.queue:
+            self._busy.append(port)
+        port.queue.append((self._codec.encode(send.frame), address, send.tag))
+
+    def _choose_port(self, address: Address) -> _Port:
+        self._names[address] = mmsg.encode_name(address)
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        ports = self._ports.setdefault(family, [])
+        if len(ports) < self._ports_max:
+            ports.append(self._open(family))
+            port = ports[-1]
+        else:
+            port = ports[len(self._port_of) % len(ports)]
+        self._port_of[address] = port
+        return port
+
+    def _open(self, family: int) -> _Port:
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            sock.bind((self._source or "", 0))
+            _set_options(sock, family, self._kernel)
+        except OSError:
+            sock.close()
+            raise
+        port = _Port(sock)
+        self._loop.add_reader(sock.fileno(), self._readable, port)
+        return port
+
+    def _flush(self) -> None:
+        """Send what has collected. What sending itself provokes is sent too."""
+        while self._busy:
+            port = self._busy.pop()
+            queue, port.queue = port.queue, []
+            for start in range(0, len(queue), BATCH):
+                self._send(port, queue[start : start + BATCH])
+
+    def _send(self, port: _Port, batch: list[tuple[bytes, Address, Hashable]]) -> None:
+        tags = self._tags
+        for payload, address, tag in batch:
+            if tag is not None:
+                tags[payload[-8:]] = (tag, address)
+        while len(tags) > TAGS_MAX:
+            del tags[next(iter(tags))]
+        reading = Stamp(self._clock.read(), StampSource.USER)
+        failed = self._send_many(port, batch) if self._kernel else self._send_each(port, batch)
+        now = time.monotonic_ns()
+        for place, (_, address, tag) in enumerate(batch):
+            error = failed.get(place)
+            if error is not None:
+                self.counters.send_errors += 1
+                self._perform(self.core.on_refused(address, tag, _words(error), now), now)
+            elif tag is not None:
+                self._perform(self.core.on_sent(tag, reading, now), now)
+
+    def _send_many(self, port: _Port, batch: list[tuple[bytes, Address, Hashable]]) -> dict[int, OSError]:
+        outgoing, failed, retried = self._outgoing, {}, -1
+        outgoing.clear()
+        for payload, address, _ in batch:
+            outgoing.add(payload, self._names[address])
+        at = 0
+        while at < len(batch):
+            try:
+                sent = outgoing.send(port.sock, at)
+            except OSError as error:
+                # A socket reports the ICMP error of an earlier datagram at its next call, whoever
+                # that is for: the error is consumed, so try once more before believing it.
+                if error.errno in _PENDING_ERRORS and retried != at:
+                    retried = at
+                    continue
+                failed[at] = error
+                sent = 1
+            else:
+                if not sent:  # the kernel's buffer is full: the rest is lost, as on any wire
+                    break
+                self.counters.sent += sent
+            at += sent
+        return failed
+
+    def _send_each(self, port: _Port, batch: list[tuple[bytes, Address, Hashable]]) -> dict[int, OSError]:
+        failed: dict[int, OSError] = {}
+        for place, (payload, address, _) in enumerate(batch):
+            try:
+                port.sock.sendto(payload, _sockaddr(address))
+                self.counters.sent += 1
+            except BlockingIOError:
+                break
+            except OSError as error:
+                failed[place] = error
+        return failed
+
+    # Inputs.
+
+    def _readable(self, port: _Port) -> None:
+        if self._kernel:
+            self._read_batches(port)
+        else:
+            self._read_each(port)
+        self._flush()
+
+    def _read_batches(self, port: _Port) -> None:
+        incoming, counters, at = self._incoming, self.counters, self._clock.at
+        for _ in range(BATCHES_PER_WAKE):
+            try:
+                count = incoming.receive(port.sock)
+            except OSError:
+                count = 0  # an ICMP error, which the error queue tells in full
+            self._read_errors(port)
+            now = time.monotonic_ns()
+            for i in range(count):
+                counters.received += 1
+                if incoming.was_cut(i):
+                    counters.cut += 1
+                    sender = self._sender(incoming.raw_sender(i))
+                    self._perform(self.core.on_malformed(sender, now), now)
+                    continue
+                kernel_time = incoming.kernel_stamp(i)
+                if kernel_time:
+                    counters.kernel_receive_stamps += 1
+                    stamp = Stamp(at(kernel_time), StampSource.KERNEL)
+                else:
+                    stamp = Stamp(self._clock.read(), StampSource.USER)
+                self._deliver(incoming.payload(i), self._sender(incoming.raw_sender(i)), stamp, now)
+            if port.queue:
+                self._flush()
+            if count < BATCH or self.closed:
+                return
+
+    def _read_errors(self, port: _Port) -> None:
+        errors = self._errors
+        while True:
+            try:
+                count = errors.receive(port.sock, kernel.MSG_ERRQUEUE)
+            except OSError:
+                return
+            now = time.monotonic_ns()
+            for i in range(count):
+                known = self._tags.pop(errors.payload(i)[-8:], None)
+                if known is None:
+                    continue
+                tag, address = known
+                verdict = kernel.error_queue_verdict(errors.ancillary(i))
+                if isinstance(verdict, Stamp):
+                    # Keep the tag: an ICMP error for this datagram may still come.
+                    self._tags[errors.payload(i)[-8:]] = known
+                    self.counters.kernel_transmit_stamps += 1
+                    stamp = Stamp(self._clock.at(verdict.time), verdict.source)
+                    self._perform(self.core.on_sent(tag, stamp, now), now)
+                elif isinstance(verdict, kernel.NetworkError):
+                    self.counters.refused += 1
+                    words = _words(OSError(verdict.errno, os.strerror(verdict.errno)))
+                    self._perform(self.core.on_refused(address, tag, words, now), now)
+            if count < BATCH:
+                return
+
+    def _read_each(self, port: _Port) -> None:
+        for _ in range(BATCH * BATCHES_PER_WAKE):
+            try:
+                payload, sender = port.sock.recvfrom(2048)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue
+            stamp = Stamp(self._clock.read(), StampSource.USER)
+            self.counters.received += 1
+            host = sender[0].partition("%")[0]
+            scope = f"%{sender[3]}" if len(sender) > 3 and sender[3] else ""
+            self._deliver(payload, (host + scope, sender[1]), stamp, time.monotonic_ns())
+            if self.closed:
+                return
+
+    def _deliver(self, payload: bytes, sender: Address, stamp: Stamp, now: int) -> None:
+        try:
+            frame = self._codec.decode(payload)
+        except MalformedFrame:
+            self.counters.malformed += 1
+            self._perform(self.core.on_malformed(sender, now), now)
+            return
+        self._perform(self.core.on_frame(Arrival(frame, sender, stamp), now), now)
+
+    def _sender(self, raw: bytes) -> Address:
+        address = self._senders.get(raw)
+        if address is None:
+            address = mmsg.decode_name(raw.ljust(28, b"\0"))
+            if len(self._senders) < 4 * TAGS_MAX:  # a spoofer must not fill memory
+                self._senders[raw] = address
+        return address
+
+    # Timers.
+
+    def _arm(self) -> None:
+        timers = self._timers
+        while timers and self._timer_serial.get(timers[0][2]) != timers[0][1]:
+            heapq.heappop(timers)
+        if not timers or self.closed:
+            return
+        due = timers[0][0]
+        if self._alarm is not None and self._alarm_at <= due:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = due
+        self._alarm = self._loop.call_later(max(0, due - time.monotonic_ns()) / SECOND, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        now = time.monotonic_ns()
+        while self._timers and self._timers[0][0] <= now:
+            _, serial, timer = heapq.heappop(self._timers)
+            if self._timer_serial.get(timer) == serial:
+                del self._timer_serial[timer]
+                self._perform(self.core.on_timer(timer, now), now)
+        self._flush()
+        self._arm()
+
+
+def _set_options(sock: socket.socket, family: int, kernel_stamps: bool) -> None:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, kernel.SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    if not kernel_stamps:
+        return
+    flags = kernel.SOFTWARE | kernel.RX_SOFTWARE | kernel.TX_SOFTWARE
+    sock.setsockopt(socket.SOL_SOCKET, kernel.SO_TIMESTAMPING, flags)
+    if family == socket.AF_INET:
+        sock.setsockopt(socket.IPPROTO_IP, kernel.IP_RECVERR, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IPV6, kernel.IPV6_RECVERR, 1)
+
+
+def _sockaddr(address: Address) -> tuple[str, int] | tuple[str, int, int, int]:
+    host, _, scope = address[0].partition("%")
+    if not scope:
+        return address
+    index = int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
+    return host, address[1], 0, index
+
+
+def _words(error: OSError) -> str:
+    if error.errno == errno.ECONNREFUSED:
+        return "connection refused: nothing listens on that port"
+    text = os.strerror(error.errno) if error.errno else str(error)
+    return text[:1].lower() + text[1:]
