@@ -1,6 +1,6 @@
 """The time a running chronyd keeps, with its bound, asked through its own ``chronyc``.  [I/O]
 
-chronyd knows more than one measurement can: it has followed its sources for hours. Its documentation
+chronyd knows more than one measurement can: it has followed its sources for hours. Its manual
 bounds the clock error by ``|system time offset| + root dispersion + root delay / 2``
 (chronyc(1), "tracking"); the first term is known in sign, so it shifts the interval instead.
 """
@@ -82,7 +82,9 @@ def read_tracking(socket: str | None = None, chronyc: str | None = None) -> Trac
         raise NotSynchronised("chronyc is not installed")
     command = [program, "-c", *(["-h", socket] if socket else []), "tracking"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_WITHIN_S)
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=ANSWER_WITHIN_S
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotSynchronised(f"chronyc did not answer: {error}") from None
     if done.returncode:

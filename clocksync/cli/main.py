@@ -47,9 +47,9 @@ def _options(
 
 
 def run() -> None:
-    """Run the command line and exit."""
+    """Run the command line and exit: an error is one line and a code."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except ToolkitError as error:
         typer.echo(f"clocksync: {error}", err=True)
         sys.exit(2)
@@ -57,5 +57,15 @@ def run() -> None:
         # Whoever read our output has left (`| head`): nothing to say, and nobody to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
+    except Exception as error:
+        # Typer has had its own copy of click and has used the installed one: know a usage error
+        # by what it can do.
+        if not hasattr(error, "format_message"):
+            raise
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "clocksync"
+        message = " ".join(error.format_message().split())
+        typer.echo(f"{command}: {message} (try: {command} --help)", err=True)
+        sys.exit(2)

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 def measure(
     hosts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="HOST[:PORT]...", help="NTP servers; port 123 by default.", show_default=False),
+        typer.Argument(
+            metavar="HOST[:PORT]...", help="NTP servers; port 123 by default.", show_default=False
+        ),
     ] = None,
-    samples: Annotated[int, typer.Option("--samples", "-n", min=1, max=10_000, help="Requests to each host.")] = 8,
+    samples: Annotated[
+        int, typer.Option("--samples", "-n", min=1, max=10_000, help="Requests to each host.")
+    ] = 8,
     interval: Annotated[
         int | None,
         typer.Option(
@@ -34,7 +38,8 @@ def measure(
         bool, typer.Option("--burst", help="Ask again at once: for your own servers.")
     ] = False,
     timeout: Annotated[
-        int, typer.Option(parser=duration, metavar="DURATION", help="Wait this long for one answer.")
+        int,
+        typer.Option(parser=duration, metavar="DURATION", help="Wait this long for one answer."),
     ] = "1s",  # type: ignore[assignment]
     reference: Annotated[
         str | None, typer.Option(metavar="HOST[:PORT]", help="Relate every offset to this host.")
@@ -73,7 +78,9 @@ def measure(
     from clocksync.runtime.units import SECOND
 
     if not hosts and reference is None:
-        raise typer.BadParameter("name at least one host, for example: clocksync measure pool.ntp.org")
+        raise typer.BadParameter(
+            "name at least one host, for example: clocksync measure pool.ntp.org"
+        )
     if json and csv:
         raise typer.BadParameter("--json and --csv exclude each other")
     if interval is None:

@@ -29,14 +29,17 @@ def now(
         int, typer.Option("--samples", "-n", min=1, max=10_000, help="Requests to each host.")
     ] = 1,
     timeout: Annotated[
-        int, typer.Option(parser=duration, metavar="DURATION", help="Wait this long for one answer.")
+        int,
+        typer.Option(parser=duration, metavar="DURATION", help="Wait this long for one answer."),
     ] = "1s",  # type: ignore[assignment]
     max_drift: Annotated[
         float, typer.Option(metavar="PPM", help="Largest rate difference that bounds allow for.")
     ] = 500.0,
     chronyd_socket: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Command socket of the chronyd, where not the usual one."),
+        typer.Option(
+            metavar="PATH", help="Command socket of the chronyd, where not the usual one."
+        ),
     ] = None,
     json: options.Json = False,
 ) -> None:

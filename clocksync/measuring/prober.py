@@ -8,8 +8,6 @@ a port that refuses twice before anything ever answered. It is no core of its ow
 """
 
 import random
-from dataclasses import dataclass
-from enum import Enum
 
 from clocksync.measuring.settings import MeasureSettings
 from clocksync.ntp.association import Association
@@ -17,6 +15,7 @@ from clocksync.ntp.checks import Rejection, Standing
 from clocksync.ntp.packet import NtpPacket
 from clocksync.runtime.core import CancelTimer, Effects, Send, SetTimer, Stamp
 from clocksync.runtime.mmsg import Address
+from clocksync.runtime.units import MILLISECOND
 
 REFUSALS_MAX = 2
 """An address that refuses this often before it ever answered is given up. More than one, because
@@ -24,18 +23,13 @@ a refusal is no proof: anybody can send one."""
 STOPPING_KISSES = frozenset({"DENY", "RSTR", "RATE"})
 
 
-class Due(Enum):
-    """What a prober's timers are for."""
+LONG_INTERVAL_NS = 10 * MILLISECOND
+"""From here on drift between two requests can outweigh what interleaved mode gains."""
 
-    ASK = "ask"
-    ANSWER = "answer"
-
-
-@dataclass(frozen=True, slots=True)
-class ProberTimer:
-    address: Address
-    due: Due
-    cookie: int = 0
+ProberTimer = tuple[Address, int]
+"""A prober's timers: (address, cookie of the request that is waited for), or (address, ``ASK``).
+Plain tuples, because there are two for every datagram."""
+ASK = 0
 
 
 class Prober:
@@ -75,34 +69,36 @@ class Prober:
     def _ask(self) -> Effects:
         if self.finished or self.association.asked >= self.settings.samples:
             return []
-        request = self.association.request()
-        cookie = request.transmit_timestamp
+        request, exchange = self.association.request(basic=self._must_end_fresh())
         effects: Effects = [
-            Send(self.address, request, tag=(self.address, cookie)),
-            SetTimer(ProberTimer(self.address, Due.ANSWER, cookie), self.settings.timeout_ns),
+            Send(self.address, request, tag=exchange),
+            SetTimer((self.address, exchange.cookie), self.settings.timeout_ns),
         ]
         if self.settings.interval_ns and self.association.asked < self.settings.samples:
-            effects.append(
-                SetTimer(ProberTimer(self.address, Due.ASK), self.settings.interval_ns)
-            )
+            effects.append(SetTimer((self.address, ASK), self.settings.interval_ns))
         return effects
 
+    def _must_end_fresh(self) -> bool:
+        """Whether this is the last request and the one before it long ago. An interleaved answer
+        tells the precise departure of the answer *before*; to bound the offset now, a less precise
+        one that tells its own is worth more than what drift has made of the others since."""
+        is_last = self.association.asked == self.settings.samples - 1
+        return is_last and self.settings.interval_ns >= LONG_INTERVAL_NS
+
     def on_timer(self, timer: ProberTimer) -> Effects:
-        if timer.due is Due.ASK:
+        _, cookie = timer
+        if cookie == ASK:
             return self._ask()
-        if self.association.give_up(timer.cookie):
+        if self.association.give_up(cookie):
             return self._go_on()
         return []
-
-    def on_sent(self, cookie: int, stamp: Stamp) -> None:
-        self.association.on_sent(cookie, stamp)
 
     def on_packet(self, packet: NtpPacket, stamp: Stamp) -> Effects:
         self.heard = True
         verdict = self.association.on_reply(packet, stamp)
         if not verdict.cookie:
             return []
-        effects: Effects = [CancelTimer(ProberTimer(self.address, Due.ANSWER, verdict.cookie))]
+        effects: Effects = [CancelTimer((self.address, verdict.cookie))]
         if verdict.kiss:
             self.kiss = verdict.kiss
             if verdict.kiss in STOPPING_KISSES:
@@ -121,8 +117,7 @@ class Prober:
         if self.refusals >= REFUSALS_MAX and not self.heard:
             return self.stop()
         self.association.give_up(cookie)
-        timer = ProberTimer(self.address, Due.ANSWER, cookie)
-        return [CancelTimer(timer), *self._go_on()]
+        return [CancelTimer((self.address, cookie)), *self._go_on()]
 
     def _go_on(self) -> Effects:
         """A request was settled: ask the next one, or notice that it was the last."""
@@ -135,4 +130,4 @@ class Prober:
     def stop(self) -> Effects:
         """Ask no more."""
         self.finished = True
-        return [CancelTimer(ProberTimer(self.address, Due.ASK))]
+        return [CancelTimer((self.address, ASK))]

@@ -252,7 +252,9 @@ def _vote(rows: list[HostResult]) -> tuple[list[HostResult], Combined | None]:
         return rows, None
     for number in chosen.falsetickers:
         away = _distance(claims[number], chosen.combined)
-        words = f"off by at least {format_duration(away)} from what {len(chosen.truechimers)} agree on"
+        words = (
+            f"off by at least {format_duration(away)} from what {len(chosen.truechimers)} agree on"
+        )
         for i in groups[number]:
             rows[i] = replace(rows[i], verdict=Verdict.FALSETICKER, reason=words)
     for number in chosen.contradicted:
@@ -263,9 +265,7 @@ def _vote(rows: list[HostResult]) -> tuple[list[HostResult], Combined | None]:
         verdict: tuple(row.host for row in rows if row.verdict is verdict and row.interval)
         for verdict in (Verdict.TRUECHIMER, Verdict.FALSETICKER)
     }
-    return rows, Combined(
-        chosen.combined, named[Verdict.TRUECHIMER], named[Verdict.FALSETICKER]
-    )
+    return rows, Combined(chosen.combined, named[Verdict.TRUECHIMER], named[Verdict.FALSETICKER])
 
 
 def _claim(row: HostResult) -> Interval:

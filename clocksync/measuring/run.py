@@ -6,7 +6,6 @@ those who want to watch it or stop it early. The system clock is read, never tou
 
 import asyncio
 import contextvars
-import random
 import socket
 import threading
 import time
@@ -24,7 +23,9 @@ from clocksync.measuring.settings import (
 )
 from clocksync.measuring.survey import HostSettled, Survey
 from clocksync.ntp.codec import NtpCodec
+from clocksync.ntp.estimate import MAX_DRIFT_PPM
 from clocksync.runtime.clocks import reading_precision
+from clocksync.runtime.entropy import UnpredictableRandom
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.udp import StampClock, SystemStampClock, UdpDriver
@@ -74,10 +75,11 @@ class MeasureRun:
         self._settings = settings
         self._kernel_stamps = kernel_stamps
         self._on_settled = on_settled or (lambda done, total: None)
-        self._survey = Survey(settings, random.SystemRandom())
+        self._survey = Survey(settings, UnpredictableRandom())
         self._rows: list[list[int | str]] = [[] for _ in self._specs]
         self._unresolved = len(self._specs)
         self._rows_added = 0
+        self._unnamed = 0  # hosts whose name did not resolve
         self._settled = 0
         self._done = asyncio.Event()
         self._driver: UdpDriver | None = None
@@ -89,7 +91,7 @@ class MeasureRun:
         self._done.set()
 
     async def run(self) -> Measurement:
-        """Measure. Ends when every host is settled, at the settings' time limit, or when stopped."""
+        """Measure until every host is settled, the time limit is reached, or :meth:`stop`."""
         lag = self._clock.read() - time.monotonic_ns()
         began = time.monotonic_ns()
         ports = min(len(self._specs), PORTS_MAX)
@@ -109,7 +111,7 @@ class MeasureRun:
                     await self._done.wait()
             except TimeoutError:
                 pass
-            self._driver.call(lambda now: self._survey.close())
+            self._driver.perform(self._survey.close())
         finally:
             self._driver.close()
         stepped = self._clock.read() - time.monotonic_ns() - lag
@@ -127,6 +129,7 @@ class MeasureRun:
         self._unresolved -= 1
         if isinstance(answer, str):
             self._rows[number].append(answer)
+            self._unnamed += 1
             self._report()
             return
         each: Sequence[Sequence[Address]] = (
@@ -138,7 +141,8 @@ class MeasureRun:
             row = self._rows_added
             self._rows_added += 1
             self._rows[number].append(row)
-            self._driver.call(lambda now, r=row, a=addresses: self._survey.add(r, a, r * apart))
+            effects = self._survey.add(row, addresses, row * apart)
+            self._driver.perform(effects)
 
     def _on_event(self, event: object) -> None:
         if isinstance(event, HostSettled):
@@ -146,8 +150,8 @@ class MeasureRun:
             self._report()
 
     def _report(self) -> None:
-        failed = sum(isinstance(row, str) for rows in self._rows for row in rows)
-        self._on_settled(self._settled + failed, self._unresolved + self._rows_added + failed)
+        total = self._unresolved + self._rows_added + self._unnamed
+        self._on_settled(self._settled + self._unnamed, total)
         if not self._unresolved and self._settled == self._rows_added:
             self._done.set()
 
@@ -196,7 +200,7 @@ async def measure(
     family: int | None = None,
     source: str | None = None,
     version: int = 4,
-    max_drift_ppm: float | None = None,
+    max_drift_ppm: float = MAX_DRIFT_PPM,
     interleaved: bool = True,
     kernel_stamps: bool = True,
     clock: StampClock | None = None,
@@ -233,7 +237,6 @@ async def measure(
     clock = clock or SystemStampClock()
     if interval_ns is None:
         interval_ns = 0 if burst else 2 * SECOND
-    extra = {} if max_drift_ppm is None else {"max_drift_ppm": max_drift_ppm}
     settings = MeasureSettings(
         samples=samples,
         interval_ns=interval_ns,
@@ -241,7 +244,7 @@ async def measure(
         version=version,
         interleaved=interleaved,
         precision_ns=reading_precision(clock),
-        **extra,
+        max_drift_ppm=max_drift_ppm,
     )
     run = MeasureRun(
         hosts,

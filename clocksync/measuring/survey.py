@@ -13,9 +13,11 @@ it.
 import random
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from clocksync.measuring.prober import Prober, ProberTimer
 from clocksync.measuring.settings import MeasureSettings
+from clocksync.ntp.association import Exchange
 from clocksync.ntp.packet import NtpPacket
 from clocksync.runtime.core import (
     Arrival,
@@ -56,7 +58,8 @@ class Survey(SilentCore):
 
     Args:
         settings: how to measure.
-        rng: where the cookies come from: ``random.SystemRandom()`` on a network.
+        rng: where the cookies come from: an
+            ``UnpredictableRandom`` on a network.
     """
 
     settings: MeasureSettings
@@ -99,7 +102,7 @@ class Survey(SilentCore):
         return effects + self._after(prober, had_answered=False)
 
     def on_frame(self, arrival: Arrival, now: int) -> Effects:
-        prober = self.probers.get(arrival.sender)  # type: ignore[call-overload]
+        prober = self.probers.get(cast(Address, arrival.sender))
         if prober is None or not isinstance(arrival.frame, NtpPacket):
             self.strays += 1
             return []
@@ -112,23 +115,18 @@ class Survey(SilentCore):
         return effects + self._after(prober, had_answered)
 
     def on_malformed(self, sender: Hashable, now: int) -> Effects:
-        prober = self.probers.get(sender)  # type: ignore[call-overload]
+        prober = self.probers.get(cast(Address, sender))
         if prober is not None:
             prober.on_malformed()
         return []
 
     def on_sent(self, tag: Hashable, stamp: Stamp, now: int) -> Effects:
-        address, cookie = tag  # type: ignore[misc]
-        prober = self.probers.get(address)
-        if prober is not None:
-            prober.on_sent(cookie, stamp)
+        cast(Exchange, tag).departed = stamp
         return []
 
     def on_refused(self, to: Hashable, tag: Hashable, reason: str, now: int) -> Effects:
-        address, cookie = tag  # type: ignore[misc]
-        prober = self.probers.get(address)
-        if prober is None:
-            return []
+        address, cookie = cast(Address, to), cast(Exchange, tag).cookie
+        prober = self.probers[address]
         had_answered = prober.has_answered
         effects = prober.on_refused(cookie, reason)
         for number in self._hosts_of[address]:  # no need for the head start to run out
@@ -140,8 +138,8 @@ class Survey(SilentCore):
     def on_timer(self, timer: Hashable, now: int) -> Effects:
         if isinstance(timer, _NextAddress):
             return self._try_next(timer.host)
-        assert isinstance(timer, ProberTimer)
-        prober = self.probers[timer.address]
+        timer = cast(ProberTimer, timer)
+        prober = self.probers[timer[0]]
         had_answered = prober.has_answered
         return prober.on_timer(timer) + self._after(prober, had_answered)
 
@@ -186,9 +184,7 @@ class Survey(SilentCore):
     def _is_exhausted(self, host: _Host) -> bool:
         """Whether nothing more can come of any of the host's addresses."""
         return host.tried >= len(host.addresses) and all(
-            self.probers[address].finished
-            for address in host.addresses
-            if address in self.probers
+            self.probers[address].finished for address in host.addresses if address in self.probers
         )
 
     def _silence_others(self, number: int, chosen: Prober) -> Effects:

@@ -43,8 +43,12 @@ def _columns(to_reference: bool) -> Iterator[_Column]:
     yield _Column("delay", lambda row: _duration(row.delay_ns))
     yield _Column("jitter", lambda row: _duration(row.jitter_ns), needs=100)
     yield _Column("skew, ppm", _skew, needs=112)
-    yield _Column("stratum", lambda row: UNKNOWN if row.stratum is None else str(row.stratum), needs=90)
-    yield _Column("reference id", lambda row: Text(row.reference_id or UNKNOWN), right=False, needs=140)
+    yield _Column(
+        "stratum", lambda row: UNKNOWN if row.stratum is None else str(row.stratum), needs=90
+    )
+    yield _Column(
+        "reference id", lambda row: Text(row.reference_id or UNKNOWN), right=False, needs=140
+    )
     yield _Column("stamps", _stamps, right=False, needs=128)
     yield _Column("replies", lambda row: f"{row.answered}/{row.samples}", needs=70)
     yield _Column("verdict", lambda row: Text(row.verdict.value, _STYLES[row.verdict]), right=False)
@@ -57,11 +61,17 @@ def render(measurement: Measurement, width: int) -> list[RenderableType]:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
     for column in columns:
         table.add_column(
-            column.title, justify="right" if column.right else "left", no_wrap=column.title != "host"
+            column.title,
+            justify="right" if column.right else "left",
+            no_wrap=column.title != "host",
         )
     for row in measurement.hosts:
         table.add_row(*(column.cell(row) for column in columns))
-    lines = [Text.assemble((row.host, "bold"), f": {_remark(row)}") for row in measurement.hosts if row.reason]
+    lines = [
+        Text.assemble((row.host, "bold"), f": {_remark(row)}")
+        for row in measurement.hosts
+        if row.reason
+    ]
     lines += [Text(f"caution: {words}", "yellow") for words in measurement.cautions]
     return [table, *lines, summary(measurement)]
 

@@ -40,9 +40,11 @@ class Exchange:
     receive_cookie: int
     previous: "Exchange | None"
     departed: Stamp | None = None
+    """When the request left: our own reading, then the kernel's, which replaces it."""
     arrived: Stamp | None = None
     packet: NtpPacket | None = None
-    sample: Sample | None = None
+    place: int | None = None
+    """Where its sample is in the association's list."""
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class Association:
 
     Args:
         rng: where cookies come from; on a network it must be unpredictable
-            (``random.SystemRandom``).
+            (``UnpredictableRandom``).
         version: NTP version of the requests, 3 or 4.
         precision_ns: precision of the local clock.
         interleaved: whether to ask for interleaved mode.
@@ -84,10 +86,12 @@ class Association:
     _by_receive_cookie: dict[int, Exchange] = field(default_factory=dict)
     _latest: Exchange | None = None
 
-    def request(self) -> NtpPacket:
-        """The next request. Its ``transmit_timestamp`` is the cookie that names it."""
+    def request(self, basic: bool = False) -> tuple[NtpPacket, Exchange]:
+        """The next request, and the exchange it opens, whose ``departed`` the caller keeps up.
+
+        `basic` does not ask for interleaved mode: the answer then tells of itself, at once."""
         cookie, second = self._cookie(), 0
-        latest = self._latest if self.interleaved else None
+        latest = self._latest if self.interleaved and not basic else None
         origin = 0
         if latest is not None and latest.packet is not None:
             second = self._cookie()
@@ -99,19 +103,14 @@ class Association:
         if len(self._outstanding) > OUTSTANDING_MAX:
             self.give_up(next(iter(self._outstanding)))
         self.asked += 1
-        return NtpPacket(
+        packet = NtpPacket(
             version=self.version,
             mode=3,
             origin_timestamp=origin,
             receive_timestamp=second,
             transmit_timestamp=cookie,
         )
-
-    def on_sent(self, cookie: int, stamp: Stamp) -> None:
-        """The request left; a kernel stamp replaces our own reading."""
-        exchange = self._outstanding.get(cookie)
-        if exchange is not None:
-            exchange.departed = stamp
+        return packet, exchange
 
     def give_up(self, cookie: int) -> bool:
         """No longer wait for an answer; whether we were waiting."""
@@ -150,11 +149,13 @@ class Association:
         if server_is is Standing.KISS:
             exchange.packet = packet
             self.standings[server_is] += 1
-            return Verdict(False, standing=server_is, kiss=kiss_code(packet), cookie=exchange.cookie)
+            return Verdict(
+                False, standing=server_is, kiss=kiss_code(packet), cookie=exchange.cookie
+            )
         if server_is is Standing.GOOD:
-            rejection = check_claims(packet, arrived.time)
-            if rejection is None and not in_interleaved:
-                rejection = self._keep(exchange, packet, arrived)
+            rejection = check_claims(packet)
+            if rejection is None:
+                rejection = self._keep(exchange, packet, arrived, in_interleaved)
             if rejection:
                 exchange.packet = packet
                 return self._reject(rejection, exchange.cookie)
@@ -167,33 +168,36 @@ class Association:
         self._latest, self.last = exchange, packet
         return Verdict(True, standing=server_is, cookie=exchange.cookie)
 
-    def _keep(self, exchange: Exchange, packet: NtpPacket, arrived: Stamp) -> Rejection | None:
-        """A basic answer: a sample at once."""
+    def _keep(
+        self, exchange: Exchange, packet: NtpPacket, arrived: Stamp, in_interleaved: bool
+    ) -> Rejection | None:
+        """A sample at once. An interleaved answer tells its own departure only with the next one:
+        until then all that is sure is that it left after the request came, and the sample counts
+        the server's time as delay. Its bound holds, it is only wider."""
         assert exchange.departed is not None
-        sample = self._sample(packet, exchange.departed, packet.transmit_timestamp, arrived, False)
+        departure = packet.receive_timestamp if in_interleaved else packet.transmit_timestamp
+        sample = self._sample(packet, exchange.departed, departure, arrived, False)
         if sample.t3 < sample.t2:
             return Rejection.BACKWARDS
         if sample.raw_delay_ns < -sample.precision_ns:
             return Rejection.IMPOSSIBLE_DELAY
-        exchange.sample = sample
+        exchange.place = len(self.samples)
         self.samples.append(sample)
         return None
 
     def _complete(self, earlier: Exchange | None, departure: int) -> None:
         """An interleaved answer told the measured departure of an earlier one."""
-        if earlier is None or earlier.packet is None or earlier.departed is None:
+        if earlier is None or earlier.place is None:
             return
-        if earlier.arrived is None or standing(earlier.packet) is not Standing.GOOD:
-            return
+        assert earlier.packet is not None
+        assert earlier.departed is not None
+        assert earlier.arrived is not None
         sample = self._sample(earlier.packet, earlier.departed, departure, earlier.arrived, True)
         # A departure that does not fit between the two stamps around it is not of that answer
-        # (a server that mixed up its clients); the basic sample, if any, stays.
+        # (a server that mixed up its clients); the sample there was stays.
         if sample.t3 < sample.t2 or sample.raw_delay_ns < -sample.precision_ns:
             return
-        if earlier.sample is not None and earlier.sample in self.samples:
-            self.samples.remove(earlier.sample)
-        earlier.sample = sample
-        self.samples.append(sample)
+        self.samples[earlier.place] = sample
 
     def _sample(
         self, packet: NtpPacket, departed: Stamp, departure: int, arrived: Stamp, interleaved: bool
@@ -213,4 +217,3 @@ class Association:
             cookie = self.rng.getrandbits(64)
             if cookie and cookie not in self._outstanding:
                 return cookie
-

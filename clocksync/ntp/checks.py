@@ -10,7 +10,6 @@ from enum import Enum
 from clocksync.ntp import timestamps
 from clocksync.ntp.packet import Leap, Mode, NtpPacket, kiss_code
 from clocksync.ntp.sample import DISTANCE_MAX_NS
-from clocksync.runtime.units import SECOND
 
 STRATUM_UNSYNCHRONISED = 16
 _NOT_YET_SYNCHRONISED = frozenset({"", "INIT", "STEP"})
@@ -59,18 +58,19 @@ def standing(packet: NtpPacket) -> Standing:
     return Standing.GOOD
 
 
-def check_claims(packet: NtpPacket, near: int) -> Rejection | None:
-    """Whether a synchronised server's claims are possible. `near`: our clock, Unix ns."""
+def check_claims(packet: NtpPacket) -> Rejection | None:
+    """Whether a synchronised server's claims are possible."""
     if not packet.receive_timestamp or not packet.transmit_timestamp:
         return Rejection.ZERO_TIMESTAMP
     distance = timestamps.from_short(packet.root_delay) // 2
     distance += timestamps.from_short(packet.root_dispersion)
     if distance >= DISTANCE_MAX_NS:
         return Rejection.ROOT_DISTANCE
-    if packet.reference_timestamp:
-        # In interleaved mode the transmit stamp is of an earlier answer, so the arrival of the
-        # request is the better "now" of the server; a second's grace costs nothing.
-        set_at = timestamps.to_unix_ns(packet.reference_timestamp, near)
-        if set_at > timestamps.to_unix_ns(packet.receive_timestamp, near) + SECOND:
-            return Rejection.REFERENCE_IN_FUTURE
+    # In interleaved mode the transmit stamp is of an earlier answer, so the arrival of the request
+    # is the better "now" of the server; a second's grace costs nothing.
+    if packet.reference_timestamp and (
+        timestamps.difference(packet.receive_timestamp, packet.reference_timestamp)
+        < -timestamps.ONE_SECOND
+    ):
+        return Rejection.REFERENCE_IN_FUTURE
     return None

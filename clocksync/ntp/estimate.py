@@ -15,6 +15,7 @@ The skew's own bound is exact under a constant rate: a line of slope s passes th
 if and only if every pair of them allows s, so the feasible slopes are an intersection over pairs.
 """
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ correction can reach (RFC 5905 section 11.3 and appendix A.5.5), so that a free-
 slewed is still covered."""
 SKEW_CLAIMED_BELOW_PPM = 100.0
 """A skew is reported once it is bounded below this."""
-_PAIRS_MAX = 20_000
+_PAIRS_MAX = 2_000
 """Pairs of samples looked at for the skew; long series are thinned to stay below."""
 
 
@@ -76,7 +77,7 @@ def estimate(
     if isinstance(bound, Contradiction):
         return bound
     best = min(samples, key=lambda s: s.delay_ns // 2 + drift_allowance(at_ns - s.t4, PHI_PPM))
-    skew = feasible_skew(samples, max_drift_ppm)
+    skew = feasible_skew(samples, max_drift_ppm) if _may_pin_skew(samples) else None
     claimed = None
     if skew is not None and (skew[1] - skew[0]) / 2 < SKEW_CLAIMED_BELOW_PPM:
         claimed = min(max(_robust_slope_ppm(samples), skew[0]), skew[1])
@@ -117,13 +118,23 @@ def _intersect(
     return allowed.widened(drift_allowance(at_ns - as_of, max_drift_ppm))
 
 
+def _may_pin_skew(samples: Sequence[Sample]) -> bool:
+    """Whether the samples have any hope of bounding the skew well enough to claim it. One pair as
+    far apart as they get leaves ``delay / span`` open; several together can halve that a few times,
+    not more. It spares bursts the pairwise work."""
+    span = samples[-1].t4 - samples[0].t4
+    least = min(s.raw_delay_ns for s in samples)
+    return span > 0 and least * 1e6 / span < 4 * SKEW_CLAIMED_BELOW_PPM
+
+
 def feasible_skew(samples: Sequence[Sample], max_drift_ppm: float) -> tuple[float, float] | None:
     """The slopes (ppm, lowest and highest) of all straight lines through every sample's path
     interval, within ± `max_drift_ppm`; None if there are none, or fewer than two samples."""
     if len(samples) < 2:
         return None
     lowest, highest = -max_drift_ppm, max_drift_ppm
-    points = [(s.t4, s.path.earliest, s.path.latest) for s in _thinned(samples)]
+    paths = ((s.t4, s.path) for s in _thinned(samples))
+    points = [(at, path.earliest, path.latest) for at, path in paths]
     for i, (at, low, high) in enumerate(points):
         for later, later_low, later_high in points[i + 1 :]:
             span = later - at
@@ -138,7 +149,7 @@ def _thinned(samples: Sequence[Sample]) -> Sequence[Sample]:
     step = 1
     while (len(samples) // step) ** 2 // 2 > _PAIRS_MAX:
         step += 1
-    return samples if step == 1 else [*samples[: -1 : step], samples[-1]]
+    return samples if step == 1 else [*samples[:-1:step], samples[-1]]
 
 
 def _spread(sample: Sample, least_delay_ns: int) -> float:
@@ -150,13 +161,14 @@ def _robust_slope_ppm(samples: Sequence[Sample]) -> float:
     """Theil-Sen: the weighted median of all pairwise slopes; long and clean pairs weigh most."""
     thin = _thinned(samples)
     least = min(s.delay_ns for s in thin)
+    points = [(s.t4, s.offset_ns, _spread(s, least)) for s in thin]
     slopes: list[tuple[float, float]] = []
-    for i, first in enumerate(thin):
-        for second in thin[i + 1 :]:
-            span = second.t4 - first.t4
+    for i, (at, offset, spread) in enumerate(points):
+        for later, later_offset, later_spread in points[i + 1 :]:
+            span = later - at
             if span > 0:
-                slope = (second.offset_ns - first.offset_ns) * 1e6 / span
-                slopes.append((slope, span / (_spread(first, least) + _spread(second, least))))
+                slope = (later_offset - offset) * 1e6 / span
+                slopes.append((slope, span / (spread + later_spread)))
     return _weighted_median(slopes)
 
 
@@ -196,4 +208,4 @@ def _jitter(samples: Sequence[Sample], best: Sample, skew_ppm: float | None) -> 
         for s in samples
         if s is not best
     ]
-    return statistics.fmean(squares) ** 0.5
+    return math.sqrt(statistics.fmean(squares))

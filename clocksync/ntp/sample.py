@@ -23,7 +23,7 @@ from clocksync.runtime.units import SECOND
 
 PHI_PPM = 15.0
 """RFC 5905's tolerance of a disciplined clock's rate (section 7.2)."""
-STALE_AFTER_NS = 86_400 * SECOND
+STALE_AFTER_S = 86_400
 """A server whose own clock was last set this long ago no longer accounts for its drift."""
 DISTANCE_MAX_NS = 16 * SECOND
 """RFC 5905 MAXDISP: a server whose root distance reaches this is useless."""
@@ -94,9 +94,10 @@ def make_sample(
     t3 = timestamps.to_unix_ns(t3_timestamp, near=t4)
     dispersion = timestamps.from_short(packet.root_dispersion)
     if packet.reference_timestamp:
-        age = t3 - timestamps.to_unix_ns(packet.reference_timestamp, near=t4)
-        if age > STALE_AFTER_NS:
-            dispersion += drift_allowance(age, PHI_PPM)
+        age = timestamps.difference(packet.receive_timestamp, packet.reference_timestamp)
+        if age > STALE_AFTER_S * timestamps.ONE_SECOND:
+            age_ns = age // timestamps.ONE_SECOND * SECOND
+            dispersion += drift_allowance(age_ns, PHI_PPM)
     return Sample(
         t1=t1,
         t2=t2,

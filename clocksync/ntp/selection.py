@@ -47,12 +47,16 @@ contradicted=())
         if 2 * whole <= count:
             return Selection(None)
         agreeing = [i for i in range(count) if claims[i] & combined is not None]
+        first_end = min(claims[i].latest for i in agreeing)
+        last_start = max(claims[i].earliest for i in agreeing)
         return Selection(
             combined,
             tuple(agreeing),
             tuple(i for i in range(count) if claims[i] & combined is None),
             tuple(
-                i for i in agreeing if any(claims[i] & claims[j] is None for j in agreeing)
+                i
+                for i in agreeing
+                if claims[i].earliest > first_end or claims[i].latest < last_start
             ),
         )
     return Selection(None)

@@ -57,7 +57,9 @@ def from_precision(exponent: int) -> int:
     >>> from_precision(-20)
     954
     """
-    return max(1, -(-SECOND * (1 << max(0, exponent)) // (1 << max(0, -exponent)))) if exponent <= 4 else 16 * SECOND
+    if exponent > 4:
+        return 16 * SECOND
+    return max(1, -(-SECOND * (1 << max(0, exponent)) // (1 << max(0, -exponent))))
 
 
 def to_precision(duration: int) -> int:
@@ -70,3 +72,16 @@ def to_precision(duration: int) -> int:
     while from_precision(exponent) < duration and exponent < 4:
         exponent += 1
     return exponent
+
+
+ONE_SECOND = 1 << 32
+
+
+def difference(later: int, earlier: int) -> int:
+    """How far `later` is after `earlier`, in 2^-32 s; right across an era's end, as long as they
+    are less than 68 years apart (RFC 5905 section 6).
+
+    >>> difference(3, (1 << 64) - 2)
+    5
+    """
+    return (later - earlier + (1 << 63) & (1 << 64) - 1) - (1 << 63)

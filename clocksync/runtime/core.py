@@ -119,20 +119,20 @@ class Core(Protocol):
 class SilentCore:
     """A core that ignores everything: a base that lets a protocol name only what it uses."""
 
-    def start(self, now: int) -> Effects:  # noqa: ARG002  the contract's signature
+    def start(self, now: int) -> Effects:
         return []
 
-    def on_frame(self, arrival: Arrival, now: int) -> Effects:  # noqa: ARG002
+    def on_frame(self, arrival: Arrival, now: int) -> Effects:
         return []
 
-    def on_timer(self, timer: Hashable, now: int) -> Effects:  # noqa: ARG002
+    def on_timer(self, timer: Hashable, now: int) -> Effects:
         return []
 
-    def on_sent(self, tag: Hashable, stamp: Stamp, now: int) -> Effects:  # noqa: ARG002
+    def on_sent(self, tag: Hashable, stamp: Stamp, now: int) -> Effects:
         return []
 
-    def on_malformed(self, sender: Hashable, now: int) -> Effects:  # noqa: ARG002
+    def on_malformed(self, sender: Hashable, now: int) -> Effects:
         return []
 
-    def on_refused(self, to: Hashable, tag: Hashable, reason: str, now: int) -> Effects:  # noqa: ARG002
+    def on_refused(self, to: Hashable, tag: Hashable, reason: str, now: int) -> Effects:
         return []

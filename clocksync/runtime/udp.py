@@ -157,6 +157,10 @@ class UdpDriver:
         self._perform(verb(now), now)
         self._flush()
 
+    def perform(self, effects: Iterable[Effect]) -> None:
+        """Carry out what a verb of the core returned that needs no ``now``."""
+        self.call(lambda now: effects)
+
     def close(self) -> None:
         """Close the sockets and forget the timers. Can be called twice."""
         self.closed = True
@@ -174,18 +178,18 @@ class UdpDriver:
 
     def _perform(self, effects: Iterable[Effect], now: int) -> None:
         for effect in effects:
-            match effect:
-                case Send():
-                    self._queue(effect, now)
-                case SetTimer(timer, after):
-                    self._serial += 1
-                    self._timer_serial[timer] = self._serial
-                    heapq.heappush(self._timers, (now + after, self._serial, timer))
-                case CancelTimer(timer):
-                    self._timer_serial.pop(timer, None)
-                case Notify(event):
-                    self._on_event(event)
-        self._arm()
+            kind = type(effect)  # cheaper than a match statement, a million times
+            if kind is Send:
+                self._queue(cast(Send, effect), now)
+            elif kind is SetTimer:
+                effect = cast(SetTimer, effect)
+                self._serial += 1
+                self._timer_serial[effect.timer] = self._serial
+                heapq.heappush(self._timers, (now + effect.after, self._serial, effect.timer))
+            elif kind is CancelTimer:
+                self._timer_serial.pop(cast(CancelTimer, effect).timer, None)
+            else:
+                self._on_event(cast(Notify, effect).event)
 
     def _queue(self, send: Send, now: int) -> None:
         address = cast(Address, send.to)
@@ -231,6 +235,7 @@ class UdpDriver:
             queue, port.queue = port.queue, []
             for start in range(0, len(queue), BATCH):
                 self._send(port, queue[start : start + BATCH])
+        self._arm()
 
     def _send(self, port: _Port, batch: list[tuple[bytes, Address, Hashable]]) -> None:
         tags = self._tags
@@ -250,7 +255,9 @@ class UdpDriver:
             elif tag is not None:
                 self._perform(self.core.on_sent(tag, reading, now), now)
 
-    def _send_many(self, port: _Port, batch: list[tuple[bytes, Address, Hashable]]) -> dict[int, OSError]:
+    def _send_many(
+        self, port: _Port, batch: list[tuple[bytes, Address, Hashable]]
+    ) -> dict[int, OSError]:
         outgoing, failed, retried = self._outgoing, {}, -1
         outgoing.clear()
         for payload, address, _ in batch:
@@ -274,7 +281,9 @@ class UdpDriver:
             at += sent
         return failed
 
-    def _send_each(self, port: _Port, batch: list[tuple[bytes, Address, Hashable]]) -> dict[int, OSError]:
+    def _send_each(
+        self, port: _Port, batch: list[tuple[bytes, Address, Hashable]]
+    ) -> dict[int, OSError]:
         failed: dict[int, OSError] = {}
         for place, (payload, address, _) in enumerate(batch):
             try:
@@ -332,14 +341,14 @@ class UdpDriver:
                 return
             now = time.monotonic_ns()
             for i in range(count):
-                known = self._tags.pop(errors.payload(i)[-8:], None)
+                name = errors.payload(i)[-8:]
+                known = self._tags.pop(name, None)
                 if known is None:
                     continue
                 tag, address = known
                 verdict = kernel.error_queue_verdict(errors.ancillary(i))
                 if isinstance(verdict, Stamp):
-                    # Keep the tag: an ICMP error for this datagram may still come.
-                    self._tags[errors.payload(i)[-8:]] = known
+                    self._tags[name] = known  # an ICMP error for this datagram may still come
                     self.counters.kernel_transmit_stamps += 1
                     stamp = Stamp(self._clock.at(verdict.time), verdict.source)
                     self._perform(self.core.on_sent(tag, stamp, now), now)
@@ -408,7 +417,6 @@ class UdpDriver:
                 del self._timer_serial[timer]
                 self._perform(self.core.on_timer(timer, now), now)
         self._flush()
-        self._arm()
 
 
 def _set_options(sock: socket.socket, family: int, kernel_stamps: bool) -> None:
