@@ -1,0 +1,57 @@
+# Every target makes what it needs: Python 3.11 or newer with venv, and make, are enough to begin.
+# PYTHON=python3.12 make test     chooses the interpreter
+# make test ARGS="-k interval"    hands arguments to pytest
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint check fix bench peers campaign fuzz clean
+
+help: ## say what there is
+	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+demo: $(INSTALLED) ## measure three wrong clocks, and print the truth beside it
+	@$(BIN)/python -m tools.demo_measure
+
+test: $(INSTALLED) ## run the whole suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED) ## format, lint and types, without changing anything
+	@$(BIN)/ruff format --check --output-format concise . || { echo 'to repair: make fix'; exit 1; }
+	@$(BIN)/ruff check --output-format concise .
+	@$(BIN)/mypy
+
+check: lint test ## all that CI checks; stops at the first failure
+
+fix: $(INSTALLED) ## format, and repair what lint can repair
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --fix --quiet .
+
+bench: $(INSTALLED) peers ## accuracy beside chrony, ntpsec and ntplib (root on Linux; minutes)
+	@$(BIN)/python -m benchmarks.accuracy $(ARGS)
+
+peers: $(INSTALLED) ## fetch chrony, ntpsec and linuxptp into .peers, without installing them
+	@$(BIN)/python -m tools.peers fetch
+
+campaign: $(INSTALLED) ## thousands of simulated runs with fresh seeds
+	@$(BIN)/python -m tools.campaign $(ARGS)
+
+fuzz: $(INSTALLED) ## throw bytes at every decoder, for longer than CI does
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+clean: ## remove what the other targets made
+	@rm -rf $(VENV) .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is touched last: an installation that broke off is begun again.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' || { \
+		echo '$(PYTHON) is not Python 3.11 or newer with venv: set PYTHON, or apt-get install python3-venv'; exit 2; }
+	@echo 'making $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet -e '.[dev]' -c constraints.txt
+	@touch $@

@@ -1,0 +1,183 @@
+"""What benchmarks share: load, statistics, tables, and having the machine to oneself.  [I/O]
+
+Two namespaces of one machine read one clock, so that between them the true offset is exactly 0 and
+whatever a program prints is its error. Load is what hurts a clock client most: every processor
+busy, and a UDP flood over the very link it measures on.
+"""
+
+import fcntl
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.namespaces import Host, unavailable
+from tools import peers
+
+FLOOD_PORT = 9  # discard, RFC 863
+_FLOOD_BYTES = 1400
+
+_BUSY = "while True: pass"
+# A sink that never reads: the kernel drops what does not fit, and sends no ICMP about it.
+_SINK = "import signal, socket, sys; s = socket.socket(type=socket.SOCK_DGRAM)"
+_SINK += "; s.bind((sys.argv[1], int(sys.argv[2]))); print(flush=True); signal.pause()"
+_FLOOD = """
+import socket, sys
+sock = socket.socket(type=socket.SOCK_DGRAM)
+sock.connect((sys.argv[1], int(sys.argv[2])))
+datagram = bytes(int(sys.argv[3]))
+while True:
+    try:
+        sock.send(datagram)
+    except OSError:
+        pass
+"""
+
+
+class Impossible(Exception):
+    """This benchmark cannot run here; the message is one line that says why."""
+
+
+def require(*programs: str) -> None:
+    """Check that hosts can be made and that these peers are there.
+
+    Raises:
+        Impossible: one of them is not.
+    """
+    reason = unavailable()
+    if reason:
+        raise Impossible(reason)
+    missing = [program for program in programs if peers.find(program) is None]
+    if missing:
+        raise Impossible(f"{', '.join(missing)} not there: make peers")
+
+
+@contextmanager
+def the_machine_alone() -> Iterator[None]:
+    """Wait until no other benchmark runs on this machine, and keep others waiting.
+
+    The lock is released by the kernel when the process ends, however it ends.
+    """
+    path = Path(tempfile.gettempdir()) / "clocksync-benchmarks.lock"
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another benchmark is running: waiting for it to end", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def load(sender: Host, receiver: Host) -> Iterator[None]:
+    """Every processor busy, and a UDP flood from `sender` to `receiver`."""
+    with ExitStack() as stack:
+        sink = [sys.executable, "-c", _SINK, receiver.ipv4, str(FLOOD_PORT)]
+        process = stack.enter_context(_running(receiver.command(sink)))
+        assert process.stdout is not None
+        process.stdout.readline()  # it says when it listens
+        for _ in range(os.cpu_count() or 1):
+            stack.enter_context(_running([sys.executable, "-c", _BUSY]))
+        target = [receiver.ipv4, str(FLOOD_PORT), str(_FLOOD_BYTES)]
+        stack.enter_context(_running(sender.command([sys.executable, "-c", _FLOOD, *target])))
+        yield
+
+
+@contextmanager
+def _running(arguments: Sequence[str]) -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading of a clock program: its error, and the round trip it believes in, if it says."""
+
+    error_ns: int
+    delay_ns: int | None = None
+
+
+def best_of(samples: Sequence[Sample], size: int) -> list[Sample]:
+    """Of each `size` samples in a row the one with the smallest delay: what a filter would keep."""
+    groups = [samples[n : n + size] for n in range(0, len(samples) - size + 1, size)]
+    return [min(group, key=lambda sample: sample.delay_ns or 0) for group in groups]
+
+
+@dataclass(slots=True)
+class Contestant:
+    """One row of the table: a program, what it talks to, and its samples under each condition."""
+
+    name: str
+    server: str
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    note: str = ""
+
+    def add(self, condition: str, samples: Sequence[Sample]) -> None:
+        self.samples.setdefault(condition, []).extend(samples)
+
+    def cells(self, condition: str) -> tuple[str, str, str]:
+        """Median and 95th percentile of |error| in us, and how many samples there are."""
+        errors_ns = sorted(abs(sample.error_ns) for sample in self.samples.get(condition, []))
+        if not errors_ns:
+            return "-", "-", "0"
+        median = statistics.median(errors_ns)
+        return _microseconds(median), _microseconds(percentile(errors_ns, 95)), str(len(errors_ns))
+
+
+def percentile(ordered: Sequence[int], percent: float) -> int:
+    """The smallest value that at least `percent` per cent of the `ordered` ones do not exceed."""
+    if not ordered:
+        raise ValueError("there is no percentile of nothing")
+    rank = -(-len(ordered) * percent // 100)
+    return ordered[max(0, int(rank) - 1)]
+
+
+def _microseconds(nanoseconds: float) -> str:
+    return f"{nanoseconds / 1000:.2f}"
+
+
+def print_table(title: str, contestants: Sequence[Contestant], conditions: Sequence[str]) -> None:
+    """Print all rows, a group of columns for each condition, and the notes below."""
+    table = Table(title=title, caption=machine(), caption_justify="left")
+    table.add_column("client")
+    table.add_column("server")
+    for condition in conditions:
+        for what in ("median us", "p95 us", "n"):
+            table.add_column(f"{condition}\n{what}", justify="right")
+    for contestant in contestants:
+        cells = [cell for condition in conditions for cell in contestant.cells(condition)]
+        table.add_row(contestant.name, contestant.server, *cells)
+    # Where the output goes to a file, rich would take 80 columns and fold the figures.
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    for contestant in contestants:
+        if contestant.note:
+            console.print(f"{contestant.name}, {contestant.server}: {contestant.note}")
+
+
+def machine() -> str:
+    """One line about what this ran on: without it no figure means anything."""
+    processor = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                processor = line.partition(":")[2].strip()
+                break
+    versions = [f"{name} {version}" for name, version in peers.versions().items()]
+    named = [text for text in versions if text.startswith(("chrony", "ntpsec "))]
+    python = f"Python {platform.python_version()}"
+    parts = [f"{os.cpu_count()} x {processor}", f"Linux {platform.release()}", python, *named]
+    return ", ".join(parts)
