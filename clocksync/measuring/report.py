@@ -86,7 +86,7 @@ def rfc3339(time_ns: int) -> str:
     """Unix nanoseconds as RFC 3339 UTC with all nine digits.
 
     >>> rfc3339(1_790_000_000_000_000_001)
-    '2026-09-21T13:33:20.000000001Z'
+    '2026-09-21T14:13:20.000000001Z'
     """
     seconds, rest = divmod(time_ns, SECOND)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"

@@ -62,10 +62,20 @@ def receive_stamp(control: Iterable[Control]) -> Stamp | None:
     """The kernel's stamp among a datagram's control messages, or None where it took none."""
     for level, kind, data in control:
         if level == socket.SOL_SOCKET and kind in (SO_TIMESTAMPING, SO_TIMESTAMPNS):
-            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            if seconds or nanoseconds:
-                return Stamp(seconds * SECOND + nanoseconds, StampSource.KERNEL)
+            stamp = _software_stamp(data)
+            if stamp is not None:
+                return stamp
     return None
+
+
+def _software_stamp(data: bytes) -> Stamp | None:
+    """The first of the three times of SO_TIMESTAMPING; zero where the kernel's software took none
+    (linux/errqueue.h: ``struct scm_timestamping``)."""
+    if len(data) < _TIMESPEC.size:
+        return None
+    seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+    time = seconds * SECOND + nanoseconds
+    return Stamp(time, StampSource.KERNEL) if time else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +91,7 @@ def error_queue_verdict(control: Iterable[Control]) -> Stamp | NetworkError | No
     stamp, error = None, None
     for level, kind, data in control:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPING:
-            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            stamp = Stamp(seconds * SECOND + nanoseconds, StampSource.KERNEL)
+            stamp = _software_stamp(data)
         elif (level, kind) in _RECVERR and len(data) >= _EXTENDED_ERROR.size:
             errno, origin, *_ = _EXTENDED_ERROR.unpack_from(data)
             error = NetworkError(errno, origin)

@@ -19,6 +19,7 @@ from clocksync.runtime.units import SECOND
 
 Address = tuple[str, int]
 
+_DONTWAIT = int(socket.MSG_DONTWAIT)  # an int: or-ing enums costs a microsecond
 _NAME_BYTES = 28  # sockaddr_in6
 _ALIGN = ctypes.sizeof(ctypes.c_size_t)
 _CMSG = struct.Struct("@Nii")  # cmsg_len, cmsg_level, cmsg_type
@@ -104,7 +105,7 @@ class ReceiveBatch(_Batch):
         if self.count:
             self._restore(self.count)
         got = _library().recvmmsg(
-            sock.fileno(), self.headers, self.size, flags | socket.MSG_DONTWAIT, None
+            sock.fileno(), self.headers, self.size, flags | _DONTWAIT, None
         )
         self.count = max(got, 0)
         if got < 0:
@@ -162,10 +163,14 @@ class ReceiveBatch(_Batch):
 
 
 class SendBatch(_Batch):
-    """Up to `size` datagrams a call, each of up to `data_bytes`."""
+    """Up to `size` datagrams a call, each of up to `data_bytes`.
 
-    def __init__(self, size: int = 64, data_bytes: int = 2048) -> None:
-        super().__init__(size, data_bytes, 0)
+    With `control_bytes` each can carry control messages; who writes them into ``control`` also
+    sets the header's ``control_length``, which :meth:`add` leaves as it is.
+    """
+
+    def __init__(self, size: int = 64, data_bytes: int = 2048, control_bytes: int = 0) -> None:
+        super().__init__(size, data_bytes, control_bytes)
         self.count = 0
 
     def clear(self) -> None:
@@ -191,7 +196,7 @@ class SendBatch(_Batch):
         if start >= self.count:
             return 0
         first = ctypes.byref(self.headers, start * ctypes.sizeof(_MultiHeader))
-        sent = _library().sendmmsg(sock.fileno(), first, self.count - start, socket.MSG_DONTWAIT)
+        sent = _library().sendmmsg(sock.fileno(), first, self.count - start, _DONTWAIT)
         if sent < 0:
             number = ctypes.get_errno()
             if number in (errno.EAGAIN, errno.EINTR, errno.ENOBUFS):
@@ -204,7 +209,12 @@ def encode_name(address: Address, scope: int = 0) -> bytes:
     """An address as a Linux ``sockaddr``. ``fe80::1%eth0`` carries its scope by name."""
     host, port = address
     if ":" not in host:
-        return struct.pack("=H", socket.AF_INET) + struct.pack(">H", port) + socket.inet_aton(host) + bytes(8)
+        return (
+            struct.pack("=H", socket.AF_INET)
+            + struct.pack(">H", port)
+            + socket.inet_aton(host)
+            + bytes(8)
+        )
     host, _, zone = host.partition("%")
     if zone:
         scope = int(zone) if zone.isdigit() else socket.if_nametoindex(zone)

@@ -18,13 +18,17 @@ SECOND = 1_000_000_000
 _UNITS = {
     "ns": NANOSECOND,
     "us": MICROSECOND,
-    "µs": MICROSECOND,
+    "µs": MICROSECOND,  # U+00B5, the micro sign
+    "μs": MICROSECOND,  # U+03BC, the Greek letter: keyboards give either
     "ms": MILLISECOND,
     "s": SECOND,
     "m": 60 * SECOND,
     "h": 3600 * SECOND,
 }
-_DURATION = re.compile(r"\s*([+-]?)(\d+)(?:\.(\d*))?\s*(ns|us|µs|ms|s|m|h)?\s*")
+# At most 20 digits on either side: int() refuses thousands with a message of its own.
+_DURATION = re.compile(
+    r"\s*([+-]?)(?=\.?[0-9])([0-9]{0,20})(?:\.([0-9]{0,20}))?\s*(ns|us|µs|μs|ms|s|m|h)?\s*"
+)
 
 
 def parse_duration(text: str) -> Nanoseconds:
@@ -44,7 +48,7 @@ def parse_duration(text: str) -> Nanoseconds:
         raise ValueError(f"{text!r} is no duration: write for example 250us, 5ms or 2s")
     sign, whole, fraction, unit = match.groups()
     scale = _UNITS[unit or "s"]
-    value = int(whole) * scale
+    value = int(whole or "0") * scale
     if fraction:
         denominator = 10 ** len(fraction)
         value += (2 * int(fraction) * scale + denominator) // (2 * denominator)
@@ -52,23 +56,30 @@ def parse_duration(text: str) -> Nanoseconds:
 
 
 def format_duration(value: int, digits: int = 3) -> str:
-    """Write nanoseconds for people, in the unit that keeps one to three digits before the point.
+    """Write nanoseconds for people: `digits` significant ones, in the unit that keeps one to three
+    before the point. Exact, rounded half away from zero; seconds have no unit above them.
 
     >>> format_duration(412_345)
     '412 us'
     >>> format_duration(-1_500)
     '-1.50 us'
+    >>> format_duration(99_960)
+    '100 us'
     """
-    magnitude = abs(value)
-    for unit, scale in (("ns", 1), ("us", MICROSECOND), ("ms", MILLISECOND), ("s", SECOND)):
-        # The unit changes where rounding to `digits` would print four digits before the point.
-        if unit == "s" or magnitude < scale * (1000 - 10 ** (3 - digits) / 2):
-            break
-    if unit == "ns":
+    magnitude, sign = abs(value), "-" if value < 0 else ""
+    if magnitude < MICROSECOND:
         return f"{value} ns"
-    number = value / scale
-    whole = len(str(int(abs(number) + 10 ** -(digits - 1) / 2)))
-    return f"{number:.{max(0, digits - whole)}f} {unit}"
+    for unit, scale in (("us", MICROSECOND), ("ms", MILLISECOND), ("s", SECOND)):
+        # Rounding may carry into one more digit ("9.996" is "10.0"), so decimals are tried from
+        # the most down; none left over 999 means the next unit.
+        for decimals in range(digits - 1, -1, -1):
+            rounded = (2 * magnitude * 10**decimals + scale) // (2 * scale)
+            if rounded < 10**digits or decimals == 0:
+                break
+        if rounded < 1000 * 10**decimals or unit == "s":
+            break
+    whole, fraction = divmod(rounded, 10**decimals)
+    return f"{sign}{whole}{f'.{fraction:0{decimals}}' if decimals else ''} {unit}"
 
 
 def to_seconds(value: int) -> float:

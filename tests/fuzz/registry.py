@@ -1,0 +1,12 @@
+"""The fuzz targets CI smokes: modules of this folder, see :mod:`tests.fuzz.mutation`."""
+
+TARGETS = (
+    "tests.fuzz.ntp_packet",
+    "tests.fuzz.envelope",
+    "tests.fuzz.frames",
+    "tests.fuzz.control_messages",
+    "tests.fuzz.texts",
+    "tests.fuzz.history",
+    "tests.fuzz.stamps",
+    "tests.fuzz.responder",
+)

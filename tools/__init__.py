@@ -1,0 +1,1 @@
+"""Programs around the packages, run from a checkout: demos, campaigns, generators of docs."""
