@@ -11,7 +11,7 @@ import random
 
 from clocksync.measuring.settings import MeasureSettings
 from clocksync.ntp.association import Association
-from clocksync.ntp.checks import Rejection, Standing
+from clocksync.ntp.checks import Rejection
 from clocksync.ntp.packet import NtpPacket
 from clocksync.runtime.core import CancelTimer, Effects, Send, SetTimer, Stamp
 from clocksync.runtime.mmsg import Address
@@ -26,10 +26,11 @@ STOPPING_KISSES = frozenset({"DENY", "RSTR", "RATE"})
 LONG_INTERVAL_NS = 10 * MILLISECOND
 """From here on drift between two requests can outweigh what interleaved mode gains."""
 
-ProberTimer = tuple[Address, int]
-"""A prober's timers: (address, cookie of the request that is waited for), or (address, ``ASK``).
-Plain tuples, because there are two for every datagram."""
-ASK = 0
+ProberTimer = tuple[Address, bool]
+"""A prober's two timers: (address, ``ASK``) and (address, ``ANSWER``). Plain tuples and only two,
+because datagrams are many: the second one watches the oldest request, and is set anew when it
+rings."""
+ASK, ANSWER = True, False
 
 
 class Prober:
@@ -51,29 +52,26 @@ class Prober:
         self.refusal = ""
         self.heard = False
         """Whether any datagram came from there, of whatever kind."""
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether it ever gave a sample to measure by."""
-        return bool(self.association.samples)
+        self._watching = False
 
     @property
     def has_answered(self) -> bool:
         """Whether it gave an answer in good standing: then its host looks no further."""
-        return self.association.standings[Standing.GOOD] > 0
+        return self.association.good > 0
 
-    def start(self) -> Effects:
+    def start(self, now: int) -> Effects:
         self.started = True
-        return self._ask()
+        return self._ask(now)
 
-    def _ask(self) -> Effects:
+    def _ask(self, now: int) -> Effects:
         if self.finished or self.association.asked >= self.settings.samples:
             return []
         request, exchange = self.association.request(basic=self._must_end_fresh())
-        effects: Effects = [
-            Send(self.address, request, tag=exchange),
-            SetTimer((self.address, exchange.cookie), self.settings.timeout_ns),
-        ]
+        exchange.asked_at = now
+        effects: Effects = [Send(self.address, request, tag=exchange)]
+        if not self._watching:
+            self._watching = True
+            effects.append(SetTimer((self.address, ANSWER), self.settings.timeout_ns))
         if self.settings.interval_ns and self.association.asked < self.settings.samples:
             effects.append(SetTimer((self.address, ASK), self.settings.interval_ns))
         return effects
@@ -85,31 +83,39 @@ class Prober:
         is_last = self.association.asked == self.settings.samples - 1
         return is_last and self.settings.interval_ns >= LONG_INTERVAL_NS
 
-    def on_timer(self, timer: ProberTimer) -> Effects:
-        _, cookie = timer
-        if cookie == ASK:
-            return self._ask()
-        if self.association.give_up(cookie):
-            return self._go_on()
-        return []
+    def on_timer(self, timer: ProberTimer, now: int) -> Effects:
+        if timer[1] is ASK:
+            return self._ask(now)
+        self._watching = False
+        if self.finished:
+            return []
+        waiting = self.association.waiting
+        oldest = self.association.give_up_before(now - self.settings.timeout_ns)
+        effects: Effects = []
+        if oldest is not None:
+            self._watching = True
+            due = oldest + self.settings.timeout_ns - now
+            effects.append(SetTimer((self.address, ANSWER), due))
+        if self.association.waiting < waiting:
+            effects += self._go_on(now)
+        return effects
 
-    def on_packet(self, packet: NtpPacket, stamp: Stamp) -> Effects:
+    def on_packet(self, packet: NtpPacket, stamp: Stamp, now: int) -> Effects:
         self.heard = True
         verdict = self.association.on_reply(packet, stamp)
         if not verdict.cookie:
             return []
-        effects: Effects = [CancelTimer((self.address, verdict.cookie))]
         if verdict.kiss:
             self.kiss = verdict.kiss
             if verdict.kiss in STOPPING_KISSES:
-                return effects + self.stop()
-        return effects + self._go_on()
+                return self.stop()
+        return self._go_on(now)
 
     def on_malformed(self) -> None:
         self.heard = True
         self.association.rejections[Rejection.MALFORMED] += 1
 
-    def on_refused(self, cookie: int, reason: str) -> Effects:
+    def on_refused(self, cookie: int, reason: str, now: int) -> Effects:
         if self.finished or not self.association.is_waiting_for(cookie):
             return []
         self.refusals += 1
@@ -117,15 +123,14 @@ class Prober:
         if self.refusals >= REFUSALS_MAX and not self.heard:
             return self.stop()
         self.association.give_up(cookie)
-        return [CancelTimer((self.address, cookie)), *self._go_on()]
+        return self._go_on(now)
 
-    def _go_on(self) -> Effects:
+    def _go_on(self, now: int) -> Effects:
         """A request was settled: ask the next one, or notice that it was the last."""
         if self.association.asked >= self.settings.samples:
-            if not self.association.is_waiting():
-                self.finished = True
+            self.finished = not self.association.waiting
             return []
-        return [] if self.settings.interval_ns else self._ask()
+        return [] if self.settings.interval_ns else self._ask(now)
 
     def stop(self) -> Effects:
         """Ask no more."""

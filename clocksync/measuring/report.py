@@ -64,8 +64,8 @@ def host_document(row: HostResult) -> dict[str, Any]:
 
 
 def to_json(measurement: Measurement) -> str:
-    """The measurement as one JSON text."""
-    return json.dumps(to_document(measurement), indent=2, ensure_ascii=False)
+    """The measurement as one JSON text; in ASCII, which every terminal and pipe can carry."""
+    return json.dumps(to_document(measurement), indent=2)
 
 
 def to_csv(measurement: Measurement) -> str:

@@ -58,16 +58,21 @@ class Resolver:
                 self._loop.call_soon_threadsafe(self._on_answer, number, answer)
 
     def _resolve(self, spec: HostSpec) -> Answer:
+        flags = socket.AI_NUMERICHOST if is_address(spec.name) else 0
         try:
             found = socket.getaddrinfo(
-                spec.name, spec.port, self._family, socket.SOCK_DGRAM, socket.IPPROTO_UDP
+                spec.name, spec.port, self._family, socket.SOCK_DGRAM, socket.IPPROTO_UDP, flags
             )
-        except socket.gaierror as error:
-            if is_address(spec.name):
+        except UnicodeError:
+            return "the name does not resolve: no host can have that name"
+        except OSError as error:
+            words = (error.strerror or str(error)).lower()
+            if not flags:
+                return f"the name does not resolve: {words}"
+            own = socket.AF_INET6 if ":" in spec.name else socket.AF_INET
+            if self._family not in (socket.AF_UNSPEC, own):
                 return "that address is not of the family asked for"
-            return f"the name does not resolve: {(error.strerror or str(error)).lower()}"
-        except (UnicodeError, OSError) as error:
-            return f"the name does not resolve: {error}"
+            return f"that address cannot be used: {words}"
         addresses: list[Address] = []
         for *_, name in found:
             scope = f"%{name[3]}" if len(name) > 3 and name[3] else ""

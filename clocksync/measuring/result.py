@@ -88,13 +88,27 @@ class Combined:
 
 
 @dataclass(frozen=True, slots=True)
+class Tie:
+    """One instant on two local clocks: the wall clock showed ``wall_ns`` when the monotonic one
+    was between ``monotonic_ns`` and ``apart_ns`` later."""
+
+    wall_ns: int
+    monotonic_ns: int
+    apart_ns: int
+    stepped_ns: int = 0
+    """How far the wall clock had jumped against the monotonic one since the measurement began."""
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
-    """The outcome. ``measured_at_ns`` is the local wall time that every offset is as of."""
+    """The outcome. ``measured_at_ns`` is the local wall time that every offset is as of; ``end``
+    says what the local clocks showed when it ended (None in a simulation)."""
 
     measured_at_ns: int
     hosts: tuple[HostResult, ...]
     combined: Combined | None
     cautions: tuple[str, ...] = ()
+    end: Tie | None = None
 
     @property
     def exit_code(self) -> int:
@@ -131,7 +145,7 @@ def conclude(
     rows = [_row(one, measured_at_ns, settings) for one in asked]
     rows, combined = _vote(rows)
     if reference is not None:
-        rows = _relate(rows, rows[reference])
+        rows = _relate(rows, _usable_row_of(rows, rows[reference]))
     if offset_max_ns is not None:
         rows = [_limit(row, offset_max_ns, reference is not None) for row in rows]
     return Measurement(measured_at_ns, tuple(rows), combined, tuple(cautions))
@@ -160,17 +174,18 @@ def _row(one: Asked, at_ns: int, settings: MeasureSettings) -> HostResult:
             root_delay_ns=from_short(packet.root_delay),
             root_dispersion_ns=from_short(packet.root_dispersion),
         )
-    if not association.samples:
+    samples = association.samples
+    if not samples:
         verdict, reason = _why_nothing(one.prober)
         return replace(row, verdict=verdict, reason=reason)
-    found = estimate(association.samples, at_ns, settings.max_drift_ppm)
+    found = estimate(samples, at_ns, settings.max_drift_ppm)
     if isinstance(found, Contradiction):
         reason = (
             f"its answers contradict each other by {format_duration(found.gap_ns)}: a clock was"
             f" stepped meanwhile, drifts by more than {settings.max_drift_ppm:g} ppm, or it lies"
         )
         return replace(row, verdict=Verdict.INVALID, reason=reason)
-    if association.samples[-1].root_distance_ns >= DISTANCE_MAX_NS:
+    if samples[-1].root_distance_ns >= DISTANCE_MAX_NS:
         return replace(row, verdict=Verdict.INVALID, reason=Rejection.ROOT_DISTANCE.value)
     return _with_estimate(row, found, one.prober)
 
@@ -203,9 +218,7 @@ def _why_nothing(prober: Prober) -> tuple[Verdict, str]:
         return Verdict.INVALID, worst.value + times
     if prober.refusals:
         return Verdict.UNREACHABLE, prober.refusal
-    return Verdict.UNREACHABLE, f"no answer to {association.asked} request" + (
-        "s" if association.asked != 1 else ""
-    )
+    return Verdict.UNREACHABLE, f"no answer to {counted(association.asked, 'request')}"
 
 
 def _cautions(prober: Prober) -> list[str]:
@@ -219,8 +232,19 @@ def _cautions(prober: Prober) -> list[str]:
         words.append("it announces a leap second at the end of the month")
     forged = association.rejections[Rejection.WRONG_ORIGIN]
     if forged:
-        words.append(f"{forged} stray or forged answers were ignored")
+        words.append(counted(forged, "stray or forged answer") + " ignored")
     return words
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "reply"), counted(2, "reply")
+    ('1 reply', '2 replies')
+    """
+    if number == 1:
+        return f"1 {thing}"
+    return f"{number} {thing[:-1]}ies" if thing.endswith("y") else f"{number} {thing}s"
 
 
 def _kiss_words(code: str) -> str:
@@ -251,7 +275,7 @@ def _vote(rows: list[HostResult]) -> tuple[list[HostResult], Combined | None]:
                 rows[i] = replace(rows[i], verdict=Verdict.UNDECIDED, reason=words)
         return rows, None
     for number in chosen.falsetickers:
-        away = _distance(claims[number], chosen.combined)
+        away = _distance(claims[number], chosen.agreed or chosen.combined)
         words = (
             f"off by at least {format_duration(away)} from what {len(chosen.truechimers)} agree on"
         )
@@ -275,6 +299,12 @@ def _claim(row: HostResult) -> Interval:
 
 def _distance(one: Interval, other: Interval) -> int:
     return max(one.earliest - other.latest, other.earliest - one.latest, 0)
+
+
+def _usable_row_of(rows: Sequence[HostResult], named: HostResult) -> HostResult:
+    """With a row for each address, the reference is the first of them that can be used."""
+    same = (row for row in rows if row.host == named.host and row.interval is not None)
+    return next(same, named)
 
 
 def _relate(rows: list[HostResult], reference: HostResult) -> list[HostResult]:

@@ -6,24 +6,28 @@ those who want to watch it or stop it early. The system clock is read, never tou
 
 import asyncio
 import contextvars
+import ipaddress
 import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from clocksync.measuring.prober import Prober
 from clocksync.measuring.resolver import Answer, Resolver
-from clocksync.measuring.result import Asked, Measurement, conclude
+from clocksync.measuring.result import Asked, Measurement, Tie, conclude, counted
 from clocksync.measuring.settings import (
     SPREAD_MAX_NS,
     SPREAD_PER_HOST_NS,
     HostSpec,
     MeasureSettings,
+    is_address,
 )
 from clocksync.measuring.survey import HostSettled, Survey
 from clocksync.ntp.codec import NtpCodec
-from clocksync.ntp.estimate import MAX_DRIFT_PPM
+from clocksync.ntp.sample import MAX_DRIFT_PPM
 from clocksync.runtime.clocks import reading_precision
 from clocksync.runtime.entropy import UnpredictableRandom
 from clocksync.runtime.errors import BadConfig
@@ -60,14 +64,13 @@ class MeasureRun:
     ) -> None:
         if not hosts and reference is None:
             raise BadConfig("no host is named: say whom to measure")
-        names = list(hosts)
-        if reference is not None and reference not in names:
-            names.append(reference)
-        self._specs = [HostSpec.parse(name) for name in names]
-        self._reference = names.index(reference) if reference is not None else None
+        if offset_max_ns is not None and offset_max_ns < 0:
+            raise BadConfig("the maximum offset cannot be negative: it limits |offset| + bound")
+        self._specs = [HostSpec.parse(name) for name in hosts]
+        self._reference = None if reference is None else self._place(HostSpec.parse(reference))
         self._offset_max_ns = offset_max_ns
         self._all_addresses = all_addresses
-        self._family = _FAMILIES[family]
+        self._family = _family(family, source)
         self._source = source
         self._clock = clock or SystemStampClock()
         if settings is None:
@@ -85,6 +88,14 @@ class MeasureRun:
         self._driver: UdpDriver | None = None
         self.interrupted = False
 
+    def _place(self, reference: HostSpec) -> int:
+        """Where the reference is among the hosts; at the end if it was not."""
+        for number, spec in enumerate(self._specs):
+            if (spec.name, spec.port) == (reference.name, reference.port):
+                return number
+        self._specs.append(reference)
+        return len(self._specs) - 1
+
     def stop(self) -> None:
         """End the measurement now; :meth:`run` returns what it has."""
         self.interrupted = True
@@ -92,8 +103,7 @@ class MeasureRun:
 
     async def run(self) -> Measurement:
         """Measure until every host is settled, the time limit is reached, or :meth:`stop`."""
-        lag = self._clock.read() - time.monotonic_ns()
-        began = time.monotonic_ns()
+        began = self._tie()
         ports = min(len(self._specs), PORTS_MAX)
         self._driver = UdpDriver(
             self._survey,
@@ -114,9 +124,14 @@ class MeasureRun:
             self._driver.perform(self._survey.close())
         finally:
             self._driver.close()
-        stepped = self._clock.read() - time.monotonic_ns() - lag
-        elapsed = time.monotonic_ns() - began
-        return self._conclude(stepped, elapsed)
+        end = self._tie()
+        elapsed_ns = end.monotonic_ns - began.monotonic_ns
+        stepped_ns = end.wall_ns - began.wall_ns - elapsed_ns
+        return self._conclude(replace(end, stepped_ns=stepped_ns), elapsed_ns)
+
+    def _tie(self) -> Tie:
+        before, wall = time.monotonic_ns(), self._clock.read()
+        return Tie(wall, before, time.monotonic_ns() - before)
 
     def record(self, host: int) -> Prober | None:
         """The exchanges behind the first row of the `host`-th host, after :meth:`run`."""
@@ -141,8 +156,7 @@ class MeasureRun:
             row = self._rows_added
             self._rows_added += 1
             self._rows[number].append(row)
-            effects = self._survey.add(row, addresses, row * apart)
-            self._driver.perform(effects)
+            self._driver.call(partial(self._survey.add, row, addresses, row * apart))
 
     def _on_event(self, event: object) -> None:
         if isinstance(event, HostSettled):
@@ -155,7 +169,7 @@ class MeasureRun:
         if not self._unresolved and self._settled == self._rows_added:
             self._done.set()
 
-    def _conclude(self, stepped_ns: int, elapsed_ns: int) -> Measurement:
+    def _conclude(self, end: Tie, elapsed_ns: int) -> Measurement:
         asked: list[Asked] = []
         reference = None
         for number, (spec, rows) in enumerate(zip(self._specs, self._rows, strict=True)):
@@ -167,6 +181,18 @@ class MeasureRun:
                 else:
                     prober = self._survey.prober_of(row)
                     asked.append(Asked(spec.text, spec.port, prober, "it was not asked in time"))
+        last = self._survey.last_answer
+        measurement = conclude(
+            asked,
+            last.time if last else end.wall_ns,
+            self._settings,
+            reference,
+            self._offset_max_ns,
+            self._cautions(end.stepped_ns, elapsed_ns),
+        )
+        return replace(measurement, end=end)
+
+    def _cautions(self, stepped_ns: int, elapsed_ns: int) -> list[str]:
         cautions = []
         if abs(stepped_ns) > STEP_NOTICED_NS + scale_by_ppm(
             elapsed_ns, self._settings.max_drift_ppm
@@ -174,17 +200,35 @@ class MeasureRun:
             cautions.append(
                 f"the local clock was stepped by {format_duration(stepped_ns)} meanwhile"
             )
+        if self._survey.strays:
+            strays = counted(self._survey.strays, "datagram")
+            cautions.append(f"{strays} from addresses that were not asked ignored")
         if self.interrupted:
             cautions.append("interrupted: these are the answers there were until then")
-        last = self._survey.last_answer
-        return conclude(
-            asked,
-            last.time if last else self._clock.read(),
-            self._settings,
-            reference,
-            self._offset_max_ns,
-            cautions,
-        )
+        return cautions
+
+
+def _family(version: int | None, source: str | None) -> int:
+    """The address family to use: what is asked for, or that of the local address to send from.
+
+    Raises:
+        BadConfig: nothing can be sent from there.
+    """
+    if version not in _FAMILIES:
+        raise BadConfig(f"the IP version must be 4 or 6, not {version}")
+    if source is None:
+        return _FAMILIES[version]
+    if not is_address(source):
+        raise BadConfig(f"{source!r} is no address to send from: write an IPv4 or IPv6 address")
+    own = ipaddress.ip_address(source).version
+    if version not in (None, own):
+        raise BadConfig(f"{source} is an IPv{own} address, but IPv{version} is asked for")
+    with socket.socket(_FAMILIES[own], socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind((source, 0))
+        except OSError:
+            raise BadConfig(f"cannot send from {source}: it is no address of this host") from None
+    return _FAMILIES[own]
 
 
 async def measure(

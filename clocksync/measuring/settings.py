@@ -1,15 +1,18 @@
 """The settings of one measurement, and the hosts it is of."""
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
-from clocksync.ntp.estimate import MAX_DRIFT_PPM
+from clocksync.ntp.sample import MAX_DRIFT_PPM
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.units import MILLISECOND, SECOND
 
 NTP_PORT = 123
 SAMPLES_MAX = 10_000
+DRIFT_MAX_PPM = 1_000_000.0
+"""Two clocks whose rates may differ by more have nothing to say of each other."""
 SPREAD_PER_HOST_NS = 50_000
 SPREAD_MAX_NS = SECOND
 """Hosts are first asked one after the other, this far apart, over at most a second: ten thousand
@@ -54,8 +57,7 @@ class MeasureSettings:
             raise BadConfig("the timeout must be longer than nothing")
         if not 1 <= self.version <= 4:
             raise BadConfig(f"NTP version must be between 1 and 4, not {self.version}")
-        if not self.max_drift_ppm > 0:
-            raise BadConfig("the maximum drift must be above 0 ppm")
+        check_drift(self.max_drift_ppm)
 
     @property
     def limit_ns(self) -> int:
@@ -65,7 +67,7 @@ class MeasureSettings:
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """A host as the user named it: ``text`` as given, and what it means."""
+    """A host as the user named it: ``text`` as given but for space around it, and what it means."""
 
     text: str
     name: str
@@ -81,7 +83,8 @@ class HostSpec:
         >>> HostSpec.parse("[::1]:1123")
         HostSpec(text='[::1]:1123', name='::1', port=1123)
         """
-        name, port = text.strip(), ""
+        text = text.strip()
+        name, port = text, ""
         if name.startswith("["):
             name, bracket, rest = name[1:].partition("]")
             if not bracket or (rest and not rest.startswith(":")) or not is_address(name):
@@ -97,9 +100,18 @@ class HostSpec:
             raise BadConfig(f"{text!r} is no host: write HOST, HOST:PORT or [IPV6]:PORT")
         if not name or any(c.isspace() or not c.isprintable() or c in "/@?#" for c in name):
             raise BadConfig(f"{text!r} is no host name")
-        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        if port and not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536):
             raise BadConfig(f"{text!r}: the port must be between 1 and 65535")
         return cls(text, name, int(port) if port else default_port)
+
+
+def check_drift(max_drift_ppm: float) -> None:
+    """Raise :class:`BadConfig` unless a bound can allow for that drift."""
+    if not 0 < max_drift_ppm <= DRIFT_MAX_PPM:
+        raise BadConfig(
+            f"the maximum drift must be above 0 and at most {DRIFT_MAX_PPM:,.0f} ppm,"
+            f" not {max_drift_ppm:g}"
+        )
 
 
 def is_address(name: str) -> bool:

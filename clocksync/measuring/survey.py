@@ -13,7 +13,7 @@ it.
 import random
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 from clocksync.measuring.prober import Prober, ProberTimer
 from clocksync.measuring.settings import MeasureSettings
@@ -47,8 +47,9 @@ class _Host:
     settled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _NextAddress:
+class _NextAddress(NamedTuple):
+    """The timer after which a host's next address gets its turn."""
+
     host: int
 
 
@@ -76,7 +77,7 @@ class Survey(SilentCore):
         """The latest arrival of a usable answer: the end of the actual measuring."""
         return self._last_answer
 
-    def add(self, host: int, addresses: Sequence[Address], after_ns: int = 0) -> Effects:
+    def add(self, host: int, addresses: Sequence[Address], after_ns: int, now: int) -> Effects:
         """Measure a host, first asked `after_ns` from now; `host` is the caller's number for it.
         With `addresses` in order of preference, at least one."""
         self._hosts[host] = _Host(tuple(addresses))
@@ -84,9 +85,9 @@ class Survey(SilentCore):
             self._hosts_of.setdefault(address, []).append(host)
         if after_ns:
             return [SetTimer(_NextAddress(host), after_ns)]
-        return self._try_next(host)
+        return self._try_next(host, now)
 
-    def _try_next(self, number: int) -> Effects:
+    def _try_next(self, number: int, now: int) -> Effects:
         host = self._hosts[number]
         if host.settled or host.tried >= len(host.addresses):
             return []
@@ -98,8 +99,8 @@ class Survey(SilentCore):
         prober = self.probers.get(address)
         if prober is None:
             prober = self.probers[address] = Prober(address, self.settings, self.rng)
-            return effects + prober.start()
-        return effects + self._after(prober, had_answered=False)
+            return effects + prober.start(now)
+        return effects + self._after(prober, False, now)
 
     def on_frame(self, arrival: Arrival, now: int) -> Effects:
         prober = self.probers.get(cast(Address, arrival.sender))
@@ -109,10 +110,10 @@ class Survey(SilentCore):
         if prober.finished:
             return []
         had_answered, answers = prober.has_answered, prober.association.answered
-        effects: Effects = prober.on_packet(arrival.frame, arrival.stamp)
+        effects: Effects = prober.on_packet(arrival.frame, arrival.stamp, now)
         if prober.association.answered > answers:
             self._last_answer = arrival.stamp
-        return effects + self._after(prober, had_answered)
+        return effects + self._after(prober, had_answered, now)
 
     def on_malformed(self, sender: Hashable, now: int) -> Effects:
         prober = self.probers.get(cast(Address, sender))
@@ -128,20 +129,20 @@ class Survey(SilentCore):
         address, cookie = cast(Address, to), cast(Exchange, tag).cookie
         prober = self.probers[address]
         had_answered = prober.has_answered
-        effects = prober.on_refused(cookie, reason)
+        effects = prober.on_refused(cookie, reason, now)
         for number in self._hosts_of[address]:  # no need for the head start to run out
             host = self._hosts[number]
             if host.tried and host.addresses[host.tried - 1] == address:
-                effects += [CancelTimer(_NextAddress(number)), *self._try_next(number)]
-        return effects + self._after(prober, had_answered)
+                effects += [CancelTimer(_NextAddress(number)), *self._try_next(number, now)]
+        return effects + self._after(prober, had_answered, now)
 
     def on_timer(self, timer: Hashable, now: int) -> Effects:
         if isinstance(timer, _NextAddress):
-            return self._try_next(timer.host)
+            return self._try_next(timer.host, now)
         timer = cast(ProberTimer, timer)
         prober = self.probers[timer[0]]
         had_answered = prober.has_answered
-        return prober.on_timer(timer) + self._after(prober, had_answered)
+        return prober.on_timer(timer, now) + self._after(prober, had_answered, now)
 
     def close(self) -> Effects:
         """Stop asking: the time is up, or the user had enough."""
@@ -160,7 +161,7 @@ class Survey(SilentCore):
         tried = [self.probers[a] for a in known.addresses if a in self.probers]
         return max(tried, key=_closeness, default=None)
 
-    def _after(self, prober: Prober, had_answered: bool) -> Effects:
+    def _after(self, prober: Prober, had_answered: bool, now: int) -> Effects:
         """After anything happened to an address: what it means for the hosts that share it."""
         effects: Effects = []
         if prober.has_answered and not had_answered:
@@ -169,15 +170,15 @@ class Survey(SilentCore):
                     effects += self._silence_others(number, prober)
         if prober.finished:
             for number in self._hosts_of[prober.address]:
-                effects += self._settle(number, prober)
+                effects += self._settle(number, prober, now)
         return effects
 
-    def _settle(self, number: int, finished: Prober) -> Effects:
+    def _settle(self, number: int, finished: Prober, now: int) -> Effects:
         host = self._hosts[number]
         if host.settled or not host.tried:
             return []
         if not finished.has_answered and not self._is_exhausted(host):
-            return [CancelTimer(_NextAddress(number)), *self._try_next(number)]
+            return [CancelTimer(_NextAddress(number)), *self._try_next(number, now)]
         host.settled = True
         return [Notify(HostSettled(number))]
 
@@ -189,6 +190,8 @@ class Survey(SilentCore):
 
     def _silence_others(self, number: int, chosen: Prober) -> Effects:
         host = self._hosts[number]
+        if len(host.addresses) == 1:
+            return []
         effects: Effects = [CancelTimer(_NextAddress(number))]
         host.tried = len(host.addresses)
         for address in host.addresses:

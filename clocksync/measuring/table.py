@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +14,8 @@ from clocksync.runtime.units import format_duration
 
 UNKNOWN = "–"
 PIPE_WIDTH = 200
+_AROUND = 3  # what the table puts between two columns
+_HOST_WIDTH_KEPT = 28
 _STYLES = {
     Verdict.TRUECHIMER: "green",
     Verdict.FALSETICKER: "bold red",
@@ -29,44 +32,70 @@ class _Column:
     title: str
     cell: Callable[[HostResult], str | Text]
     right: bool = True
-    needs: int = 0
-    """Shown only on a terminal at least this wide."""
+    worth: int = 0
+    """0: always shown. Else the less, the sooner it goes where the terminal is narrow."""
 
 
 def _columns(to_reference: bool) -> Iterator[_Column]:
     yield _Column("host", lambda row: Text(row.host), right=False)
-    yield _Column("local clock is", lambda row: clock_words(row.offset_ns))
-    yield _Column("bound", lambda row: _bound(row.error_bound_ns))
+    own = 8 if to_reference else 0  # who names a reference is asking about that
+    yield _Column("local clock is", lambda row: clock_words(row.offset_ns), worth=own)
+    yield _Column("bound", lambda row: _bound(row.error_bound_ns), worth=own)
     if to_reference:
         yield _Column("to reference", lambda row: _signed(row.offset_to_reference_ns))
         yield _Column("bound", lambda row: _bound(row.reference_error_bound_ns))
-    yield _Column("delay", lambda row: _duration(row.delay_ns))
-    yield _Column("jitter", lambda row: _duration(row.jitter_ns), needs=100)
-    yield _Column("skew, ppm", _skew, needs=112)
-    yield _Column(
-        "stratum", lambda row: UNKNOWN if row.stratum is None else str(row.stratum), needs=90
-    )
-    yield _Column(
-        "reference id", lambda row: Text(row.reference_id or UNKNOWN), right=False, needs=140
-    )
-    yield _Column("stamps", _stamps, right=False, needs=128)
-    yield _Column("replies", lambda row: f"{row.answered}/{row.samples}", needs=70)
+    yield _Column("delay", lambda row: _duration(row.delay_ns), worth=6)
+    yield _Column("jitter", lambda row: _duration(row.jitter_ns), worth=4)
+    yield _Column("skew, ppm", _skew, worth=3)
+    yield _Column("stratum", lambda row: _number(row.stratum), worth=5)
+    yield _Column("reference id", lambda row: Text(row.reference_id or UNKNOWN), False, worth=1)
+    yield _Column("stamps", _stamps, right=False, worth=2)
+    yield _Column("replies", lambda row: f"{row.answered}/{row.samples}", worth=7)
     yield _Column("verdict", lambda row: Text(row.verdict.value, _STYLES[row.verdict]), right=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """A column with its cells, and how wide it wants to be with the space around it."""
+
+    column: _Column
+    cells: list[str | Text]
+    width: int
+
+
+def _fitting(measurement: Measurement, width: int) -> list[_Filled]:
+    """The columns that fit, the most worthy ones if not all do. The host's is last to give way:
+    it is cut short, but never below a readable rest."""
+    to_reference = any(row.offset_to_reference_ns is not None for row in measurement.hosts)
+    filled = []
+    for column in _columns(to_reference):
+        cells = [column.cell(row) for row in measurement.hosts]
+        widest = max(cell_len(str(cell)) for cell in (column.title, *cells))
+        filled.append(_Filled(column, cells, widest + _AROUND))
+    free = width - sum(each.width for each in filled)
+    free += filled[0].width - min(filled[0].width, _HOST_WIDTH_KEPT)
+    for each in sorted((f for f in filled if f.column.worth), key=lambda f: f.column.worth):
+        if free >= 0:
+            break
+        filled.remove(each)
+        free += each.width
+    return filled
 
 
 def render(measurement: Measurement, width: int) -> list[RenderableType]:
     """The table and the lines below it, for a terminal of `width` columns."""
-    to_reference = any(row.offset_to_reference_ns is not None for row in measurement.hosts)
-    columns = [column for column in _columns(to_reference) if width >= column.needs]
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
-    for column in columns:
+    filled = _fitting(measurement, width)
+    room = width - sum(each.width for each in filled[1:]) - _AROUND
+    for place, each in enumerate(filled):
         table.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            no_wrap=column.title != "host",
+            each.column.title,
+            justify="right" if each.column.right else "left",
+            no_wrap=True,
+            width=min(room, each.width - _AROUND) if place == 0 else each.width - _AROUND,
         )
-    for row in measurement.hosts:
-        table.add_row(*(column.cell(row) for column in columns))
+    for cells in zip(*(each.cells for each in filled), strict=True):
+        table.add_row(*cells)
     lines = [
         Text.assemble((row.host, "bold"), f": {_remark(row)}")
         for row in measurement.hosts
@@ -93,12 +122,15 @@ def summary(measurement: Measurement) -> Text:
             return Text("No majority of the servers agrees: no side is taken.", "bold yellow")
         return Text("No host gave a usable answer.", "bold red")
     interval = combined.interval
-    usable = len(combined.truechimers) + len(combined.falsetickers)
+    agreeing, others = (
+        len({(row.address, row.port) for row in measurement.hosts if row.verdict is verdict})
+        for verdict in (Verdict.TRUECHIMER, Verdict.FALSETICKER)
+    )
     words = clock_words(interval.middle)
-    if usable == 1:
+    if agreeing + others == 1:
         lead = f"By {combined.truechimers[0]}"
     else:
-        lead = f"{len(combined.truechimers)} of {usable} agree:"
+        lead = f"{agreeing} of {agreeing + others} agree:"
     return Text.assemble(
         f"{lead} the local clock is ", (f"{words} ± {format_duration(interval.error)}", "bold"), "."
     )
@@ -129,6 +161,10 @@ def _duration(value: float | None) -> str:
 
 def _bound(value: int | None) -> str:
     return UNKNOWN if value is None else f"± {format_duration(value)}"
+
+
+def _number(value: int | None) -> str:
+    return UNKNOWN if value is None else str(value)
 
 
 def _signed(value: int | None) -> str:

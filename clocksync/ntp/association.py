@@ -17,6 +17,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
+from clocksync.ntp import timestamps
 from clocksync.ntp.checks import (
     Rejection,
     Standing,
@@ -27,6 +28,7 @@ from clocksync.ntp.checks import (
 from clocksync.ntp.packet import NtpPacket, kiss_code
 from clocksync.ntp.sample import Sample, make_sample
 from clocksync.runtime.core import Stamp
+from clocksync.runtime.units import SECOND
 
 OUTSTANDING_MAX = 64
 """Requests remembered that may still be answered; the oldest beyond that are given up."""
@@ -39,12 +41,16 @@ class Exchange:
     cookie: int
     receive_cookie: int
     previous: "Exchange | None"
+    asked_at: int = 0
+    """The asker's monotonic time, for its time-out."""
     departed: Stamp | None = None
     """When the request left: our own reading, then the kernel's, which replaces it."""
     arrived: Stamp | None = None
     packet: NtpPacket | None = None
-    place: int | None = None
-    """Where its sample is in the association's list."""
+    departure: int = 0
+    """T3, an NTP timestamp: what the answer says of itself, until a later one knows better."""
+    interleaved: bool = False
+    """Whether ``departure`` came from a later answer."""
 
 
 @dataclass(slots=True)
@@ -79,12 +85,22 @@ class Association:
     answered: int = 0
     last: NtpPacket | None = None
     """The last accepted reply, for its claims (stratum, leap, ...)."""
-    samples: list[Sample] = field(default_factory=list)
+    waiting: int = 0
+    """Requests still unanswered."""
+    good: int = 0
+    """Replies accepted of a server in good standing."""
     rejections: Counter[Rejection] = field(default_factory=Counter)
     standings: Counter[Standing] = field(default_factory=Counter)
     _outstanding: dict[int, Exchange] = field(default_factory=dict)
     _by_receive_cookie: dict[int, Exchange] = field(default_factory=dict)
+    _measured: list[Exchange] = field(default_factory=list)
     _latest: Exchange | None = None
+
+    @property
+    def samples(self) -> list[Sample]:
+        """What was measured, a sample an exchange, in the order of the answers. Made anew at each
+        call: an exchange is better known when the next one is through."""
+        return [self._sample(exchange) for exchange in self._measured]
 
     def request(self, basic: bool = False) -> tuple[NtpPacket, Exchange]:
         """The next request, and the exchange it opens, whose ``departed`` the caller keeps up.
@@ -103,6 +119,7 @@ class Association:
         if len(self._outstanding) > OUTSTANDING_MAX:
             self.give_up(next(iter(self._outstanding)))
         self.asked += 1
+        self.waiting += 1
         packet = NtpPacket(
             version=self.version,
             mode=3,
@@ -118,16 +135,25 @@ class Association:
         if exchange is None:
             return False
         self._by_receive_cookie.pop(exchange.receive_cookie, None)
-        return exchange.packet is None
+        if exchange.packet is not None:
+            return False
+        self.waiting -= 1
+        return True
+
+    def give_up_before(self, asked_at: int) -> int | None:
+        """No longer wait for requests asked until then; when the oldest of the others was asked,
+        None where there is none."""
+        waiting = [e for e in self._outstanding.values() if e.packet is None]
+        for exchange in waiting:
+            if exchange.asked_at > asked_at:
+                return exchange.asked_at
+            self.give_up(exchange.cookie)
+        return None
 
     def is_waiting_for(self, cookie: int) -> bool:
         """Whether that request is still unanswered."""
         exchange = self._outstanding.get(cookie)
         return exchange is not None and exchange.packet is None
-
-    def is_waiting(self) -> bool:
-        """Whether any request is still unanswered."""
-        return any(exchange.packet is None for exchange in self._outstanding.values())
 
     def on_reply(self, packet: NtpPacket, arrived: Stamp) -> Verdict:
         """Judge a packet that came from the server's address; keep the sample it yields."""
@@ -145,23 +171,21 @@ class Association:
             return self._reject(Rejection.DUPLICATE)
         if exchange.departed is None:  # an answer before we sent: only a forger who guesses
             return self._reject(Rejection.WRONG_ORIGIN)
+        exchange.packet, exchange.arrived = packet, arrived
+        self.waiting -= 1
         server_is = standing(packet)
         if server_is is Standing.KISS:
-            exchange.packet = packet
             self.standings[server_is] += 1
             return Verdict(
                 False, standing=server_is, kiss=kiss_code(packet), cookie=exchange.cookie
             )
         if server_is is Standing.GOOD:
-            rejection = check_claims(packet)
-            if rejection is None:
-                rejection = self._keep(exchange, packet, arrived, in_interleaved)
+            rejection = check_claims(packet) or self._keep(exchange, packet, in_interleaved)
             if rejection:
-                exchange.packet = packet
                 return self._reject(rejection, exchange.cookie)
-        exchange.packet, exchange.arrived = packet, arrived
-        if server_is is Standing.GOOD and in_interleaved:
-            self._complete(exchange.previous, packet.transmit_timestamp)
+            if in_interleaved:
+                self._complete(exchange.previous, packet.transmit_timestamp)
+            self.good += 1
         exchange.previous = None  # or a long association would never free its first exchange
         self.answered += 1
         self.standings[server_is] += 1
@@ -169,43 +193,51 @@ class Association:
         return Verdict(True, standing=server_is, cookie=exchange.cookie)
 
     def _keep(
-        self, exchange: Exchange, packet: NtpPacket, arrived: Stamp, in_interleaved: bool
+        self, exchange: Exchange, packet: NtpPacket, in_interleaved: bool
     ) -> Rejection | None:
         """A sample at once. An interleaved answer tells its own departure only with the next one:
         until then all that is sure is that it left after the request came, and the sample counts
         the server's time as delay. Its bound holds, it is only wider."""
-        assert exchange.departed is not None
         departure = packet.receive_timestamp if in_interleaved else packet.transmit_timestamp
-        sample = self._sample(packet, exchange.departed, departure, arrived, False)
-        if sample.t3 < sample.t2:
-            return Rejection.BACKWARDS
-        if sample.raw_delay_ns < -sample.precision_ns:
-            return Rejection.IMPOSSIBLE_DELAY
-        exchange.place = len(self.samples)
-        self.samples.append(sample)
-        return None
+        rejection = self._impossible(exchange, departure)
+        if rejection is None:
+            exchange.departure = departure
+            self._measured.append(exchange)
+        return rejection
 
     def _complete(self, earlier: Exchange | None, departure: int) -> None:
-        """An interleaved answer told the measured departure of an earlier one."""
-        if earlier is None or earlier.place is None:
-            return
-        assert earlier.packet is not None
-        assert earlier.departed is not None
-        assert earlier.arrived is not None
-        sample = self._sample(earlier.packet, earlier.departed, departure, earlier.arrived, True)
-        # A departure that does not fit between the two stamps around it is not of that answer
-        # (a server that mixed up its clients); the sample there was stays.
-        if sample.t3 < sample.t2 or sample.raw_delay_ns < -sample.precision_ns:
-            return
-        self.samples[earlier.place] = sample
+        """An interleaved answer told the measured departure of an earlier one.
 
-    def _sample(
-        self, packet: NtpPacket, departed: Stamp, departure: int, arrived: Stamp, interleaved: bool
-    ) -> Sample:
-        source = departed.source.weaker(arrived.source)
-        # The second stamp of an interleaved answer is the server's; ours decide how good we are.
+        A departure that does not fit between the two stamps around it is not of that answer (a
+        server that mixed up its clients): the sample stays what it was."""
+        if earlier is None or not earlier.departure or self._impossible(earlier, departure):
+            return
+        earlier.departure, earlier.interleaved = departure, True
+
+    def _impossible(self, exchange: Exchange, departure: int) -> Rejection | None:
+        """Whether a server that answered honestly could have stamped so. Within the precision of
+        both clocks anything goes: that is a coarse clock, no lie."""
+        packet, departed, arrived = _stamps(exchange)
+        slack_ns = self.precision_ns + timestamps.from_precision(packet.precision)
+        held = timestamps.difference(departure, packet.receive_timestamp)
+        held_ns = held * SECOND >> 32
+        if held_ns < -slack_ns:
+            return Rejection.BACKWARDS
+        if arrived.time - departed.time - held_ns < -slack_ns:
+            return Rejection.IMPOSSIBLE_DELAY
+        return None
+
+    def _sample(self, exchange: Exchange) -> Sample:
+        packet, departed, arrived = _stamps(exchange)
         return make_sample(
-            packet, departed.time, departure, arrived.time, self.precision_ns, source, interleaved
+            packet,
+            departed.time,
+            exchange.departure,
+            arrived.time,
+            self.precision_ns,
+            # Ours decide how good we are; an interleaved answer's stamps are the server's affair.
+            departed.source.weaker(arrived.source),
+            exchange.interleaved,
         )
 
     def _reject(self, rejection: Rejection, cookie: int = 0) -> Verdict:
@@ -217,3 +249,11 @@ class Association:
             cookie = self.rng.getrandbits(64)
             if cookie and cookie not in self._outstanding:
                 return cookie
+
+
+def _stamps(exchange: Exchange) -> tuple[NtpPacket, Stamp, Stamp]:
+    """Of an exchange that was answered: the answer, and our stamps around it."""
+    assert exchange.packet is not None
+    assert exchange.departed is not None
+    assert exchange.arrived is not None
+    return exchange.packet, exchange.departed, exchange.arrived

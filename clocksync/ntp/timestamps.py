@@ -5,6 +5,8 @@ instant only up to a multiple of 2^32 s, so :func:`to_unix_ns` takes a time near
 clock's) and picks the era nearest to it. A float would lose half a microsecond at today's epoch.
 """
 
+from functools import cache
+
 from clocksync.runtime.units import SECOND
 
 UNIX_EPOCH_IN_NTP = 2_208_988_800  # seconds from 1900-01-01 to 1970-01-01, RFC 5905 figure 4
@@ -51,6 +53,7 @@ def to_short(duration: int) -> int:
     return min(max(0, -(-(duration << 16) // SECOND)), (1 << 32) - 1)
 
 
+@cache
 def from_precision(exponent: int) -> int:
     """A precision exponent (2^exponent s) as nanoseconds, at least 1, at most 16 s.
 

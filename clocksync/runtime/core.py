@@ -34,6 +34,8 @@ class StampSource(Enum):
 
     def weaker(self, other: "StampSource") -> "StampSource":
         """The less trustworthy of the two."""
+        if self is other:
+            return self
         return self if _TRUST[self] <= _TRUST[other] else other
 
 

@@ -23,7 +23,12 @@ _DONTWAIT = int(socket.MSG_DONTWAIT)  # an int: or-ing enums costs a microsecond
 _NAME_BYTES = 28  # sockaddr_in6
 _ALIGN = ctypes.sizeof(ctypes.c_size_t)
 _CMSG = struct.Struct("@Nii")  # cmsg_len, cmsg_level, cmsg_type
-_TIMESPEC = struct.Struct("=qq")
+_STAMP = struct.Struct("@Niiqq")  # a control message of a struct timespec
+# The same of a struct scm_timestamping (three of them), then one of a struct sock_extended_err.
+_DEPARTURE = struct.Struct("@Niiqq32xNiiIB")
+_STAMP_KINDS = frozenset({SO_TIMESTAMPING, SO_TIMESTAMPNS})
+_SOL_SOCKET = int(socket.SOL_SOCKET)
+_TRUNCATED = int(socket.MSG_TRUNC)
 
 
 class _IoVec(ctypes.Structure):
@@ -44,6 +49,17 @@ class _MessageHeader(ctypes.Structure):
 
 class _MultiHeader(ctypes.Structure):
     _fields_ = (("header", _MessageHeader), ("length", ctypes.c_uint32))
+
+
+# Where the fields of the i-th header are, in words of 4 bytes and in sizes of a pointer.
+_WORDS = ctypes.sizeof(_MultiHeader) // 4
+_SIZES = ctypes.sizeof(_MultiHeader) // _ALIGN
+_AT_LENGTH = _MultiHeader.length.offset // 4
+_AT_FLAGS = _MessageHeader.flags.offset // 4
+_AT_NAME_LENGTH = _MessageHeader.name_length.offset // 4
+_AT_CONTROL_LENGTH = _MessageHeader.control_length.offset // _ALIGN
+_VECTOR_SIZES = ctypes.sizeof(_IoVec) // _ALIGN
+_AT_VECTOR_LENGTH = _IoVec.length.offset // _ALIGN
 
 
 @cache
@@ -67,10 +83,13 @@ class _Batch:
         self.names = bytearray(size * _NAME_BYTES)
         self.headers = (_MultiHeader * size)()
         self._vectors = (_IoVec * size)()
-        bases = [
-            ctypes.addressof((ctypes.c_char * len(part)).from_buffer(part))
+        # Kept, because each holds its bytearray at its address: one that could grow would leave
+        # the kernel writing to where it was.
+        self._pins = [
+            (ctypes.c_char * len(part)).from_buffer(part)
             for part in (self.data, self.control, self.names)
         ]
+        bases = [ctypes.addressof(pin) for pin in self._pins]
         for i in range(size):
             self._vectors[i].base = bases[0] + i * data_bytes
             self._vectors[i].length = data_bytes
@@ -83,6 +102,12 @@ class _Batch:
             header.control_length = control_bytes
         # The kernel overwrites lengths in the headers: a pristine copy restores all in one move.
         self._pristine = bytes(self.headers)
+        # The same memory as plain numbers: five times faster to reach than through ctypes.
+        self._data_view = memoryview(self.data)
+        self._name_view = memoryview(self.names)
+        self._header_words = memoryview(self.headers).cast("B").cast("I")
+        self._header_sizes = memoryview(self.headers).cast("B").cast("P")
+        self._vector_sizes = memoryview(self._vectors).cast("B").cast("P")
 
     def _restore(self, count: int) -> None:
         ctypes.memmove(self.headers, self._pristine, count * ctypes.sizeof(_MultiHeader))
@@ -104,9 +129,7 @@ class ReceiveBatch(_Batch):
         """
         if self.count:
             self._restore(self.count)
-        got = _library().recvmmsg(
-            sock.fileno(), self.headers, self.size, flags | _DONTWAIT, None
-        )
+        got = _library().recvmmsg(sock.fileno(), self.headers, self.size, flags | _DONTWAIT, None)
         self.count = max(got, 0)
         if got < 0:
             number = ctypes.get_errno()
@@ -115,37 +138,50 @@ class ReceiveBatch(_Batch):
         return self.count
 
     def length(self, i: int) -> int:
-        return cast(int, self.headers[i].length)
+        return self._header_words[i * _WORDS + _AT_LENGTH]
 
     def was_cut(self, i: int) -> bool:
-        return bool(self.headers[i].header.flags & socket.MSG_TRUNC)
+        return bool(self._header_words[i * _WORDS + _AT_FLAGS] & _TRUNCATED)
 
     def payload(self, i: int) -> bytes:
         start = i * self.data_bytes
-        return bytes(self.data[start : start + self.headers[i].length])
+        return self._data_view[start : start + self.length(i)].tobytes()
 
     def sender(self, i: int) -> Address:
-        start = i * _NAME_BYTES
-        return decode_name(bytes(self.names[start : start + _NAME_BYTES]))
+        return decode_name(self.raw_sender(i).ljust(_NAME_BYTES, b"\0"))
 
     def has_sender(self, i: int) -> bool:
-        return bool(self.headers[i].header.name_length)
+        return bool(self._header_words[i * _WORDS + _AT_NAME_LENGTH])
 
     def raw_sender(self, i: int) -> bytes:
         """The sender as the kernel wrote it: a cheap dictionary key."""
         start = i * _NAME_BYTES
-        return bytes(self.names[start : start + self.headers[i].header.name_length])
+        size = self._header_words[i * _WORDS + _AT_NAME_LENGTH]
+        return self._name_view[start : start + size].tobytes()
 
     def kernel_stamp(self, i: int) -> int:
         """The kernel's receive stamp in Unix ns, 0 where there is none: the fast path when the
         stamp is the first control message."""
-        start = i * self.control_bytes
-        if self.headers[i].header.control_length < 32:
+        if self._header_sizes[i * _SIZES + _AT_CONTROL_LENGTH] < _STAMP.size:
             return 0
-        _, level, kind = _CMSG.unpack_from(self.control, start)
-        if level != socket.SOL_SOCKET or kind not in (SO_TIMESTAMPING, SO_TIMESTAMPNS):
+        _, level, kind, seconds, nanoseconds = _STAMP.unpack_from(
+            self.control, i * self.control_bytes
+        )
+        if level != _SOL_SOCKET or kind not in _STAMP_KINDS:
             return 0
-        seconds, nanoseconds = _TIMESPEC.unpack_from(self.control, start + _CMSG.size)
+        return cast(int, seconds * SECOND + nanoseconds)
+
+    def departure(self, i: int) -> int:
+        """Of a message of the error queue: the kernel's transmit stamp in Unix ns; 0 where it is
+        anything else, or the control messages are in another order than the kernel's usual one
+        (:func:`clocksync.runtime.kernel.error_queue_verdict` tells all)."""
+        if self._header_sizes[i * _SIZES + _AT_CONTROL_LENGTH] < _DEPARTURE.size:
+            return 0
+        _, level, kind, seconds, nanoseconds, size, *about = _DEPARTURE.unpack_from(
+            self.control, i * self.control_bytes
+        )
+        if level != _SOL_SOCKET or kind != SO_TIMESTAMPING or size < 32 or about[3] != 4:
+            return 0
         return cast(int, seconds * SECOND + nanoseconds)
 
     def ancillary(self, i: int) -> list[Control]:
@@ -177,14 +213,20 @@ class SendBatch(_Batch):
         self.count = 0
 
     def add(self, payload: bytes, name: bytes) -> None:
-        """Queue one datagram; `name` is an encoded address (:func:`encode_name`)."""
-        i = self.count
+        """Queue one datagram; `name` is an encoded address (:func:`encode_name`).
+
+        Raises:
+            ValueError: the payload is longer than this batch carries.
+        """
+        i, size = self.count, len(payload)
+        if size > self.data_bytes:
+            raise ValueError(f"a datagram of {size} bytes in a batch of {self.data_bytes}")
         start = i * self.data_bytes
-        self.data[start : start + len(payload)] = payload
-        self._vectors[i].length = len(payload)
+        self._data_view[start : start + size] = payload
+        self._vector_sizes[i * _VECTOR_SIZES + _AT_VECTOR_LENGTH] = size
         start = i * _NAME_BYTES
-        self.names[start : start + len(name)] = name
-        self.headers[i].header.name_length = len(name)
+        self._name_view[start : start + len(name)] = name
+        self._header_words[i * _WORDS + _AT_NAME_LENGTH] = len(name)
         self.count += 1
 
     def send(self, sock: socket.socket, start: int = 0) -> int:
@@ -227,7 +269,7 @@ def encode_name(address: Address, scope: int = 0) -> bytes:
 
 
 def decode_name(raw: bytes) -> Address:
-    """A Linux ``sockaddr`` as (host, port); a link-local IPv6 host keeps its scope as ``%index``."""
+    """A Linux ``sockaddr`` as (host, port); a link-local host keeps its scope as ``%index``."""
     family, port = struct.unpack_from("=H", raw)[0], struct.unpack_from(">H", raw, 2)[0]
     if family == socket.AF_INET:
         return socket.inet_ntoa(raw[4:8]), port

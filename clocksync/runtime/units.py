@@ -105,6 +105,9 @@ def scale_by_ppm(duration: int, ppm: float) -> int:
 
     Away from zero, because it serves to widen bounds.
     """
+    whole = int(ppm)
+    if whole == ppm and duration >= 0 <= whole:  # nearly always, and five times faster
+        return -(-duration * whole // 1_000_000)
     # A rate is a float; going through parts per 10^15 keeps the product an exact integer.
     numerator = duration * round(ppm * 1_000_000_000)
     quotient, rest = divmod(abs(numerator), 10**15)
