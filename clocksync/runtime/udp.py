@@ -18,6 +18,7 @@ Without Linux's calls it falls back to ``recvfrom`` and our own readings.
 """
 
 import asyncio
+import contextlib
 import errno
 import heapq
 import os
@@ -439,10 +440,12 @@ class UdpDriver:
 
 
 def _set_options(sock: socket.socket, family: int, kernel_stamps: bool) -> None:
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, kernel.SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
-    except OSError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    # As much as we may: root may have all of it, others what the system's limit leaves.
+    options = [kernel.SO_RCVBUFFORCE] if kernel.IS_LINUX else []
+    for option in (*options, socket.SO_RCVBUF):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, option, RECEIVE_BUFFER_BYTES)
+            break
     if not kernel_stamps:
         return
     flags = kernel.SOFTWARE | kernel.RX_SOFTWARE | kernel.TX_SOFTWARE

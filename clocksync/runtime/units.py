@@ -25,9 +25,11 @@ _UNITS = {
     "m": 60 * SECOND,
     "h": 3600 * SECOND,
 }
-# At most 20 digits on either side: int() refuses thousands with a message of its own.
+# At most 20 digits on either side: int() refuses thousands with a message of its own. An exponent,
+# because that is how programs print a float of seconds.
 _DURATION = re.compile(
-    r"\s*([+-]?)(?=\.?[0-9])([0-9]{0,20})(?:\.([0-9]{0,20}))?\s*(ns|us|µs|μs|ms|s|m|h)?\s*"
+    r"\s*([+-]?)(?=\.?[0-9])([0-9]{0,20})(?:\.([0-9]{0,20}))?(?:[eE]([+-]?[0-9]{1,2}))?"
+    r"\s*(ns|us|µs|μs|ms|s|m|h)?\s*"
 )
 
 
@@ -40,18 +42,17 @@ def parse_duration(text: str) -> Nanoseconds:
     Raises:
         ValueError: the text is no duration; the message says what one looks like.
 
-    >>> parse_duration("412us")
-    412000
+    >>> parse_duration("412us"), parse_duration("5e-05")
+    (412000, 50000)
     """
     match = _DURATION.fullmatch(text)
     if not match:
         raise ValueError(f"{text!r} is no duration: write for example 250us, 5ms or 2s")
-    sign, whole, fraction, unit = match.groups()
-    scale = _UNITS[unit or "s"]
-    value = int(whole or "0") * scale
-    if fraction:
-        denominator = 10 ** len(fraction)
-        value += (2 * int(fraction) * scale + denominator) // (2 * denominator)
+    sign, whole, fraction, exponent, unit = match.groups()
+    digits, power = (whole or "") + (fraction or ""), int(exponent or "0") - len(fraction or "")
+    numerator = int(digits) * _UNITS[unit or "s"] * 10 ** max(0, power)
+    denominator = 10 ** max(0, -power)
+    value = (2 * numerator + denominator) // (2 * denominator)
     return Nanoseconds(-value if sign == "-" else value)
 
 

@@ -25,6 +25,9 @@ from clocksync.runtime.units import (
         ("412\u03bcs", 412_000),  # the Greek letter
         ("5ms", 5_000_000),
         ("2s", 2 * SECOND),
+        ("5e-05", 50_000),
+        ("1.5E3us", 1_500_000),
+        ("-2.5e-9", -3),
         ("2", 2 * SECOND),
         ("3m", 180 * SECOND),
         ("1h", 3600 * SECOND),
@@ -52,7 +55,7 @@ def test_a_duration_is_read_exactly(text: str, expected: int) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", " ", ".", "-", "ms", ".ms", "5 parsecs", "5MS", "1e3", "--5ms", "5ms 3us", "nan"),
+        *("", " ", ".", "-", "ms", ".ms", "5 parsecs", "5MS", "1e", "1e+", "e3", "1e999", "--5ms", "5ms 3us", "nan"),
         *("0x10", "1_000", "5,5ms", "\u0663s", "5ms\x00", "9" * 21, "0." + "0" * 21, "9" * 5000),
     ],
 )
