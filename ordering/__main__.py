@@ -1,0 +1,5 @@
+"""``python -m ordering``."""
+
+from ordering.cli import run
+
+run()

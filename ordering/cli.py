@@ -1,0 +1,140 @@
+"""[I/O] The ``ordering`` command.
+
+Exit codes: 0 good; 1 what was looked at is bad (a message received before it was sent); 2 usage,
+or a file that cannot be read.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from clocksync.runtime.errors import ToolkitError
+from clocksync.runtime.units import format_duration
+from ordering.diagram import Rows, draw
+from ordering.process import process_text
+from ordering.trace.export import to_shiviz, to_tsviz
+from ordering.trace.files import read_run
+from ordering.trace.run import Run
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Order events of distributed programs without trusting their clocks.",
+    pretty_exceptions_enable=False,
+)
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(help="Traces or histories (JSON Lines); several files make one run."),
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Where to write; standard output if left out.")
+]
+
+
+class LogFormat(Enum):
+    """Logs that other viewers read."""
+
+    SHIVIZ = "shiviz"
+    TSVIZ = "tsviz"
+
+
+@app.callback()
+def ordering() -> None:
+    """Order events of distributed programs without trusting their clocks."""
+
+
+@app.command()
+def diagram(
+    files: Files,
+    output: Output = None,
+    rows: Annotated[
+        Rows, typer.Option(help="What goes down the page: causality, or the processes' clocks.")
+    ] = Rows.CAUSAL,
+    title: Annotated[str, typer.Option(help="Written above the picture.")] = "",
+    labels: Annotated[bool, typer.Option(help="Write each event's text beside it.")] = True,
+) -> None:
+    """Draw a run as a space-time diagram in SVG."""
+    _write(output, lambda: draw(read_run(*files), rows=rows, title=title, labels=labels))
+
+
+@app.command()
+def export(
+    files: Files,
+    output: Output = None,
+    to: Annotated[LogFormat, typer.Option(help="The viewer the log is for.")] = LogFormat.SHIVIZ,
+) -> None:
+    """Write a run as a log for ShiViz or TSViz."""
+    convert = to_shiviz if to is LogFormat.SHIVIZ else to_tsviz
+    _write(output, lambda: convert(read_run(*files)))
+
+
+@app.command()
+def check(files: Files) -> None:
+    """Say what a run holds, and name the messages that were received before they were sent.
+
+    Exit 1 if there are such messages: the processes' clocks disagree by more than a message's
+    delay.
+    """
+    try:
+        run = read_run(*files)
+    except (ToolkitError, OSError) as error:
+        _fail(error)
+    typer.echo(_summary(run))
+    backward = run.received_before_sent()
+    for message in backward:
+        by = format_duration(message.by_ns)
+        bounds = ", beyond both error bounds" if message.certain else ""
+        typer.echo(
+            f"{message.sent.name} to {message.received.name}: received {by} before it was sent, "
+            f"by the clocks{bounds}"
+        )
+    raise typer.Exit(1 if backward else 0)
+
+
+def _summary(run: Run) -> str:
+    names = ", ".join(map(process_text, run.processes))
+    received = len(run.messages())
+    return (
+        f"{_counted(len(run.events), 'event')} of "
+        f"{_counted(len(run.processes), 'process', 'processes')} ({names}), "
+        f"{_counted(received, 'message')} received"
+    )
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _write(output: Path | None, make: Callable[[], str]) -> None:
+    try:
+        text = make().encode(errors="replace").decode()  # what UTF-8 cannot write becomes a ?
+        if output:
+            output.write_text(text, "utf-8")
+        else:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough; nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+    except (ToolkitError, OSError) as error:
+        _fail(error)
+
+
+def _fail(error: ToolkitError | OSError) -> NoReturn:
+    if isinstance(error, OSError) and error.filename:
+        typer.echo(f"ordering: {error.filename}: {error.strerror}", err=True)
+    else:
+        typer.echo(f"ordering: {error}", err=True)
+    raise typer.Exit(2)
+
+
+def run() -> None:
+    """The entry point of the command."""
+    app(prog_name="ordering")
