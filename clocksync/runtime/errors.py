@@ -1,4 +1,4 @@
-"""Every exception the toolkit raises.
+"""The exceptions of the ground, and the base of all the others.
 
 ::
 
@@ -7,7 +7,9 @@
     ├── BadConfig         settings are impossible or contradict; the message names them
     ├── MalformedFrame    bytes are no frame; raised by decoders only, counted by drivers
     ├── MissingExtra      an optional dependency is not installed; the message says how to
-    └── NotSynchronised   no trustworthy time; carries the last interval and why
+    ├── NotSynchronised   no trustworthy time; carries the last interval and why
+    ├── (clocksync.runtime) MalformedHistory, SimulationFailure, Stuck
+    └── (ordering)          StampFromTheFuture, BoundsContradicted, BadTrace
 
 What networks do (loss, silence, partition) is an event or a wide interval, never an exception.
 What a peer does is data: it is counted, never raised out of a core.
