@@ -1,5 +1,5 @@
 """``python -m clocksync``."""
 
-from clocksync.cli.main import run
+from clocksync.cli.entry import run
 
 run()

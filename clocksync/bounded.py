@@ -7,11 +7,13 @@ however long ago the anchor was set (Marzullo & Owicki 1983; Spanner's TrueTime,
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clocksync.chronyd import read_tracking
-from clocksync.measuring.result import Measurement
-from clocksync.ntp.estimate import MAX_DRIFT_PPM
+from clocksync.measuring.result import Measurement, Tie
+from clocksync.measuring.settings import check_drift
+from clocksync.ntp.sample import MAX_DRIFT_PPM
 from clocksync.runtime.clocks import drift_allowance
 from clocksync.runtime.errors import NotSynchronised
 from clocksync.runtime.interval import Interval
@@ -32,12 +34,16 @@ class BoundedClock:
         anchor: where it starts from.
         max_drift_ppm: how fast the machine's oscillator may be off.
 
+    Raises:
+        BadConfig: no bound can allow for that drift.
+
     >>> clock = BoundedClock(Anchor(Interval(1_000, 1_010), time.monotonic_ns()))
     >>> 1_000 <= clock.now().latest
     True
     """
 
     def __init__(self, anchor: Anchor, max_drift_ppm: float = MAX_DRIFT_PPM) -> None:
+        check_drift(max_drift_ppm)
         self.anchor = anchor
         self.max_drift_ppm = max_drift_ppm
 
@@ -66,25 +72,45 @@ class BoundedClock:
         """
         if measurement.combined is None:
             raise NotSynchronised(why_none(measurement))
-        # The offset is as of `measured_at`; the wall clock led there and the monotonic clock leads
-        # on. Reading both now, one after the other, ties them: the wall's drift is in the bound.
-        wall, monotonic = time.time_ns(), time.monotonic_ns()
-        age = wall - measurement.measured_at_ns
-        offset = measurement.combined.interval.widened(drift_allowance(age, max_drift_ppm))
-        return cls(Anchor(offset + wall, monotonic), max_drift_ppm)
+        # The offset is as of `measured_at`; the wall clock leads from there to the end of the
+        # measurement, and the monotonic clock on from that. If the wall clock was stepped on its
+        # way, nobody knows whether before or after the offset was taken: either may be.
+        end = measurement.end or _tie()
+        combined = measurement.combined.interval
+        either = Interval.hull([combined, combined + -end.stepped_ns])
+        age = end.wall_ns - measurement.measured_at_ns
+        offset = either.widened(drift_allowance(age, max_drift_ppm))
+        return cls(_anchor(offset, end), max_drift_ppm)
 
     @classmethod
     def from_chronyd(
-        cls, socket: str | None = None, max_drift_ppm: float = MAX_DRIFT_PPM
+        cls,
+        socket: str | None = None,
+        max_drift_ppm: float = MAX_DRIFT_PPM,
+        *,
+        chronyc: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> "BoundedClock":
-        """Anchored in what the chronyd of this machine tracks.
+        """Anchored in what the chronyd of this machine tracks; the arguments are those of
+        :func:`clocksync.chronyd.read_tracking`.
 
         Raises:
             NotSynchronised: there is none, or it has no time.
         """
-        tracking = read_tracking(socket)
-        wall, monotonic = time.time_ns(), time.monotonic_ns()
-        return cls(Anchor(tracking.interval + wall, monotonic), max_drift_ppm)
+        tracking = read_tracking(socket, chronyc, environment)
+        return cls(_anchor(tracking.interval, _tie()), max_drift_ppm)
+
+
+def _tie() -> Tie:
+    before, wall = time.monotonic_ns(), time.time_ns()
+    return Tie(wall, before, time.monotonic_ns() - before)
+
+
+def _anchor(offset: Interval, tie: Tie) -> Anchor:
+    """True time when the monotonic clock showed ``tie.monotonic_ns``: the wall clock was read at
+    that instant or up to ``apart_ns`` later."""
+    at = offset + tie.wall_ns
+    return Anchor(Interval(at.earliest - tie.apart_ns, at.latest), tie.monotonic_ns)
 
 
 def why_none(measurement: Measurement) -> str:

@@ -7,9 +7,11 @@ bounds the clock error by ``|system time offset| + root dispersion + root delay 
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clocksync.ntp.packet import printable
 from clocksync.runtime.errors import NotSynchronised
 from clocksync.runtime.interval import Interval
 from clocksync.runtime.units import parse_duration
@@ -71,8 +73,13 @@ def find_chronyc() -> str | None:
     )
 
 
-def read_tracking(socket: str | None = None, chronyc: str | None = None) -> Tracking:
-    """Ask the chronyd of this machine. `socket`: its command socket, where not the usual one.
+def read_tracking(
+    socket: str | None = None,
+    chronyc: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Tracking:
+    """Ask the chronyd of this machine, by `chronyc` (found on the path by default), run in
+    `environment`. `socket`: its command socket, where not the usual one.
 
     Raises:
         NotSynchronised: there is no chronyd to ask, or it has no time.
@@ -83,11 +90,17 @@ def read_tracking(socket: str | None = None, chronyc: str | None = None) -> Trac
     command = [program, "-c", *(["-h", socket] if socket else []), "tracking"]
     try:
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=ANSWER_WITHIN_S
+            command,
+            check=False,
+            capture_output=True,
+            encoding="ascii",
+            errors="backslashreplace",
+            timeout=ANSWER_WITHIN_S,
+            env=environment,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotSynchronised(f"chronyc did not answer: {error}") from None
     if done.returncode:
         words = (done.stdout + done.stderr).strip().splitlines() or ["no reason given"]
-        raise NotSynchronised(f"chronyd does not answer: {words[-1]}")
+        raise NotSynchronised(f"chronyd does not answer: {printable(words[-1].encode())}")
     return parse_tracking(done.stdout)

@@ -139,14 +139,21 @@ class _Progress:
 
     def __init__(self) -> None:
         self._bar = None
-        if sys.stderr.isatty():
+        if sys.stderr is not None and sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                TextColumn,
+                TimeElapsedColumn,
+            )
 
             self._bar = Progress(
                 TextColumn("measuring"),
                 BarColumn(),
-                TextColumn("{task.completed:.0f} of {task.total:.0f} hosts"),
+                MofNCompleteColumn(),
+                TextColumn("hosts"),
                 TimeElapsedColumn(),
                 console=Console(stderr=True),
                 transient=True,

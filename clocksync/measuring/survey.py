@@ -147,6 +147,9 @@ class Survey(SilentCore):
     def close(self) -> Effects:
         """Stop asking: the time is up, or the user had enough."""
         effects: Effects = []
+        for number, host in self._hosts.items():
+            host.tried = len(host.addresses)  # no other address gets its turn
+            effects.append(CancelTimer(_NextAddress(number)))
         for prober in self.probers.values():
             if not prober.finished:
                 effects += prober.stop()

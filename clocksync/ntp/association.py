@@ -14,7 +14,7 @@ the server does not speak it and nothing is lost.
 """
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from clocksync.ntp import timestamps
@@ -30,8 +30,9 @@ from clocksync.ntp.sample import Sample, make_sample
 from clocksync.runtime.core import Stamp
 from clocksync.runtime.units import SECOND
 
-OUTSTANDING_MAX = 64
-"""Requests remembered that may still be answered; the oldest beyond that are given up."""
+REMEMBERED_MAX = 64
+"""Requests that were answered, and others that were given up, whose cookies are still known: so
+that a duplicate and a late answer are told from a forgery."""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,6 +94,8 @@ class Association:
     standings: Counter[Standing] = field(default_factory=Counter)
     _outstanding: dict[int, Exchange] = field(default_factory=dict)
     _by_receive_cookie: dict[int, Exchange] = field(default_factory=dict)
+    _answered: deque[int] = field(default_factory=deque)
+    _given_up: deque[int] = field(default_factory=lambda: deque(maxlen=2 * REMEMBERED_MAX))
     _measured: list[Exchange] = field(default_factory=list)
     _latest: Exchange | None = None
 
@@ -116,8 +119,6 @@ class Association:
         self._outstanding[cookie] = exchange
         if second:
             self._by_receive_cookie[second] = exchange
-        if len(self._outstanding) > OUTSTANDING_MAX:
-            self.give_up(next(iter(self._outstanding)))
         self.asked += 1
         self.waiting += 1
         packet = NtpPacket(
@@ -131,14 +132,17 @@ class Association:
 
     def give_up(self, cookie: int) -> bool:
         """No longer wait for an answer; whether we were waiting."""
-        exchange = self._outstanding.pop(cookie, None)
-        if exchange is None:
+        if not self.is_waiting_for(cookie):
             return False
-        self._by_receive_cookie.pop(exchange.receive_cookie, None)
-        if exchange.packet is not None:
-            return False
+        exchange = self._forget(cookie)
+        self._given_up += (cookie, exchange.receive_cookie)
         self.waiting -= 1
         return True
+
+    def _forget(self, cookie: int) -> Exchange:
+        exchange = self._outstanding.pop(cookie)
+        self._by_receive_cookie.pop(exchange.receive_cookie, None)
+        return exchange
 
     def give_up_before(self, asked_at: int) -> int | None:
         """No longer wait for requests asked until then; when the oldest of the others was asked,
@@ -166,13 +170,17 @@ class Association:
             exchange = self._by_receive_cookie.get(packet.origin_timestamp)
             in_interleaved = exchange is not None
         if exchange is None:
-            return self._reject(Rejection.WRONG_ORIGIN)
+            known = packet.origin_timestamp and packet.origin_timestamp in self._given_up
+            return self._reject(Rejection.LATE if known else Rejection.WRONG_ORIGIN)
         if exchange.packet is not None:
             return self._reject(Rejection.DUPLICATE)
         if exchange.departed is None:  # an answer before we sent: only a forger who guesses
             return self._reject(Rejection.WRONG_ORIGIN)
         exchange.packet, exchange.arrived = packet, arrived
         self.waiting -= 1
+        self._answered.append(exchange.cookie)
+        if len(self._answered) > REMEMBERED_MAX:
+            self._forget(self._answered.popleft())
         server_is = standing(packet)
         if server_is is Standing.KISS:
             self.standings[server_is] += 1

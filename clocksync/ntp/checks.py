@@ -23,6 +23,7 @@ class Rejection(Enum):
     WRONG_MODE = "the answer is not in server mode"
     WRONG_VERSION = "the answer has another version than the request"
     WRONG_ORIGIN = "the answer does not echo our request (a stray, a replay or a forgery)"
+    LATE = "the answer came after the timeout"
     DUPLICATE = "a second answer to one request"
     ZERO_TIMESTAMP = "the answer has an empty timestamp"
     BACKWARDS = "the server says it answered before it was asked"

@@ -7,6 +7,8 @@ kernel stamps, every reply checked, all addresses of a name tried, IPv6, right a
 seconds since 1900 (whose last digit is half a microsecond).
 """
 
+import math
+
 import ntplib
 
 from clocksync.measuring.run import MeasureRun, run_blocking
@@ -90,6 +92,8 @@ def request(host: str, version: int = 4, port: int | str = "ntp", timeout: float
     number = 123 if port == "ntp" else port
     if isinstance(number, str) and not number.isdigit():
         raise BadConfig(f"{port!r} is no port: write its number")
+    if not math.isfinite(timeout):
+        raise BadConfig(f"a timeout of {timeout} s is none: write a number of seconds")
     target = f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
     settings = MeasureSettings(
         samples=1,

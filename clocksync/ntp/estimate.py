@@ -20,15 +20,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clocksync.ntp.sample import PHI_PPM, Sample
+from clocksync.ntp.sample import MAX_DRIFT_PPM, PHI_PPM, Sample
 from clocksync.runtime.clocks import drift_allowance
 from clocksync.runtime.core import StampSource
 from clocksync.runtime.interval import Interval
 
-MAX_DRIFT_PPM = 500.0
-"""Largest rate difference between two clocks that the bound allows for: what a kernel's frequency
-correction can reach (RFC 5905 section 11.3 and appendix A.5.5), so that a free-running clock being
-slewed is still covered."""
 SKEW_CLAIMED_BELOW_PPM = 100.0
 """A skew is reported once it is bounded below this."""
 _PAIRS_MAX = 2_000
@@ -77,11 +73,8 @@ def estimate(
     if isinstance(bound, Contradiction):
         return bound
     best = min(samples, key=lambda s: s.delay_ns // 2 + drift_allowance(at_ns - s.t4, PHI_PPM))
-    skew = feasible_skew(samples, max_drift_ppm) if _may_pin_skew(samples) else None
-    claimed = None
-    if skew is not None and (skew[1] - skew[0]) / 2 < SKEW_CLAIMED_BELOW_PPM:
-        claimed = min(max(_robust_slope_ppm(samples), skew[0]), skew[1])
-    offset = best.offset_ns if claimed is None else _follow_line(samples, at_ns, claimed)
+    skew, reach = _claimed_skew(samples, max_drift_ppm)
+    offset = best.offset_ns if skew is None else _follow_line(samples, at_ns, skew)
     offset = min(max(offset, bound.earliest), bound.latest)
     error = max(bound.latest - offset, offset - bound.earliest, best.precision_ns)
     return Estimate(
@@ -89,11 +82,9 @@ def estimate(
         error_bound_ns=error,
         interval=Interval.around(offset, error),
         delay_ns=best.delay_ns,
-        jitter_ns=_jitter(samples, best, claimed),
-        skew_ppm=claimed,
-        skew_bound_ppm=None
-        if claimed is None or skew is None
-        else max(skew[1] - claimed, claimed - skew[0]),
+        jitter_ns=_jitter(samples, best, skew),
+        skew_ppm=skew,
+        skew_bound_ppm=reach,
         source=best.source,
         interleaved=best.interleaved,
     )
@@ -107,15 +98,29 @@ def _intersect(
     Cutting on the way, not only at the end, catches a step between two samples even when both
     intervals have grown wide enough since to touch again.
     """
-    allowed, as_of = samples[0].truth, samples[0].t4
+    allowed, as_of = samples[0].truth_within(max_drift_ppm), samples[0].t4
     for sample in samples[1:]:
         grown = allowed.widened(drift_allowance(sample.t4 - as_of, max_drift_ppm))
-        cut = grown & sample.truth
+        truth = sample.truth_within(max_drift_ppm)
+        cut = grown & truth
         if cut is None:
-            gap = max(grown.earliest, sample.truth.earliest)
-            return Contradiction(gap - min(grown.latest, sample.truth.latest))
+            gap = max(grown.earliest, truth.earliest)
+            return Contradiction(gap - min(grown.latest, truth.latest))
         allowed, as_of = cut, sample.t4
     return allowed.widened(drift_allowance(at_ns - as_of, max_drift_ppm))
+
+
+def _claimed_skew(
+    samples: Sequence[Sample], max_drift_ppm: float
+) -> tuple[float, float] | tuple[None, None]:
+    """The skew and its bound, ppm, where the samples pin it well enough to be told."""
+    feasible = feasible_skew(samples, max_drift_ppm) if _may_pin_skew(samples) else None
+    if feasible is None:
+        return None, None
+    lowest, highest = feasible
+    slope = min(max(_robust_slope_ppm(samples), lowest), highest)
+    reach = max(highest - slope, slope - lowest)
+    return (slope, reach) if reach < SKEW_CLAIMED_BELOW_PPM else (None, None)
 
 
 def _may_pin_skew(samples: Sequence[Sample]) -> bool:
@@ -129,11 +134,12 @@ def _may_pin_skew(samples: Sequence[Sample]) -> bool:
 
 def feasible_skew(samples: Sequence[Sample], max_drift_ppm: float) -> tuple[float, float] | None:
     """The slopes (ppm, lowest and highest) of all straight lines through every sample's path
-    interval, within ± `max_drift_ppm`; None if there are none, or fewer than two samples."""
+    interval, within ± `max_drift_ppm`; None if there are none, or fewer than two samples. The
+    samples are in the order of `t4`."""
     if len(samples) < 2:
         return None
     lowest, highest = -max_drift_ppm, max_drift_ppm
-    paths = ((s.t4, s.path) for s in _thinned(samples))
+    paths = ((s.t4, s.path_within(max_drift_ppm)) for s in _thinned(samples))
     points = [(at, path.earliest, path.latest) for at, path in paths]
     for i, (at, low, high) in enumerate(points):
         for later, later_low, later_high in points[i + 1 :]:

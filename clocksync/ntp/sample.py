@@ -6,10 +6,11 @@ an unknown but non-negative time each::
     T3 - T4  <=  theirs - ours  <=  T2 - T1
 
 That is ``offset ± delay/2`` (Cristian 1989; RFC 5905 section 8), and it needs no assumption about
-symmetry. :attr:`Sample.path` is that interval, widened by the precision of both clocks and by the
-drift within the exchange: it bounds the *server's clock* against ours. :attr:`Sample.truth` is
-widened further by what the server says of itself, half its root delay and its root dispersion: it
-bounds *true time* against our clock, if the server is honest. Positive: our clock is behind.
+symmetry. :attr:`Sample.path` is that interval, widened by the precision of both clocks and by what
+they may drift apart within the exchange (the upper end was true when the request arrived, not when
+the answer did): it bounds the *server's clock* against ours. :attr:`Sample.truth` is widened
+further by what the server says of itself, half its root delay and its root dispersion: it bounds
+*true time* against our clock, if the server is honest. Positive: our clock is behind.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ from clocksync.runtime.units import SECOND
 
 PHI_PPM = 15.0
 """RFC 5905's tolerance of a disciplined clock's rate (section 7.2)."""
+MAX_DRIFT_PPM = 500.0
+"""Largest rate difference between two clocks that a bound allows for: what a kernel's frequency
+correction can reach (RFC 5905 section 11.3 and appendix A.5.5), so that a free-running clock being
+slewed is still covered."""
 STALE_AFTER_S = 86_400
 """A server whose own clock was last set this long ago no longer accounts for its drift."""
 DISTANCE_MAX_NS = 16 * SECOND
@@ -61,14 +66,22 @@ class Sample:
     @property
     def path(self) -> Interval:
         """Their clock minus ours, at `t4`."""
-        slack = self.precision_ns + drift_allowance(self.t4 - self.t1, PHI_PPM)
+        return self.path_within(MAX_DRIFT_PPM)
+
+    def path_within(self, max_drift_ppm: float) -> Interval:
+        """:attr:`path` for clocks that differ in rate by at most that."""
+        slack = self.precision_ns + drift_allowance(self.t4 - self.t1, max_drift_ppm)
         ends = self.t3 - self.t4, self.t2 - self.t1
         return Interval(min(ends) - slack, max(ends) + slack)
 
     @property
     def truth(self) -> Interval:
         """True time minus our clock, at `t4`, if the server's claims hold."""
-        return self.path.widened(self.root_distance_ns)
+        return self.truth_within(MAX_DRIFT_PPM)
+
+    def truth_within(self, max_drift_ppm: float) -> Interval:
+        """:attr:`truth` for clocks that differ in rate by at most that."""
+        return self.path_within(max_drift_ppm).widened(self.root_distance_ns)
 
     @property
     def root_distance_ns(self) -> int:

@@ -46,6 +46,8 @@ from clocksync.runtime.mmsg import Address
 from clocksync.runtime.units import SECOND
 
 BATCH = 64
+DATAGRAM_MAX = 2048
+"""Longer datagrams are counted as cut, and told as malformed."""
 BATCHES_PER_WAKE = 16
 """How many batches one wake-up reads before timers get their turn."""
 TAGS_MAX = 1 << 16
@@ -143,9 +145,9 @@ class UdpDriver:
         self._alarm_at = 0
         self._loop = asyncio.get_running_loop()
         if self._kernel:
-            self._incoming = mmsg.ReceiveBatch(BATCH, 2048, 128)
+            self._incoming = mmsg.ReceiveBatch(BATCH, DATAGRAM_MAX, 128)
             self._errors = mmsg.ReceiveBatch(BATCH, 512, 192)
-            self._outgoing = mmsg.SendBatch(BATCH, 2048)
+            self._outgoing = mmsg.SendBatch(BATCH, DATAGRAM_MAX)
         self.closed = False
 
     # The application's side.
@@ -326,9 +328,7 @@ class UdpDriver:
             for i in range(count):
                 counters.received += 1
                 if incoming.was_cut(i):
-                    counters.cut += 1
-                    sender = self._sender(incoming.raw_sender(i))
-                    self._perform(self.core.on_malformed(sender, now), now)
+                    self._tell_cut(self._sender(incoming.raw_sender(i)), now)
                     continue
                 kernel_time = incoming.kernel_stamp(i)
                 if kernel_time:
@@ -382,7 +382,7 @@ class UdpDriver:
     def _read_each(self, port: _Port) -> None:
         for _ in range(BATCH * BATCHES_PER_WAKE):
             try:
-                payload, sender = port.sock.recvfrom(2048)
+                payload, sender = port.sock.recvfrom(DATAGRAM_MAX + 1)
             except BlockingIOError:
                 return
             except OSError:
@@ -391,9 +391,17 @@ class UdpDriver:
             self.counters.received += 1
             host = sender[0].partition("%")[0]
             scope = f"%{sender[3]}" if len(sender) > 3 and sender[3] else ""
-            self._deliver(payload, (host + scope, sender[1]), stamp, time.monotonic_ns())
+            address, now = (host + scope, sender[1]), time.monotonic_ns()
+            if len(payload) > DATAGRAM_MAX:
+                self._tell_cut(address, now)
+            else:
+                self._deliver(payload, address, stamp, now)
             if self.closed:
                 return
+
+    def _tell_cut(self, sender: Address, now: int) -> None:
+        self.counters.cut += 1
+        self._perform(self.core.on_malformed(sender, now), now)
 
     def _deliver(self, payload: bytes, sender: Address, stamp: Stamp, now: int) -> None:
         try:
