@@ -55,7 +55,23 @@ def test_a_duration_is_read_exactly(text: str, expected: int) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", " ", ".", "-", "ms", ".ms", "5 parsecs", "5MS", "1e", "1e+", "e3", "1e999", "--5ms", "5ms 3us", "nan"),
+        *(
+            "",
+            " ",
+            ".",
+            "-",
+            "ms",
+            ".ms",
+            "5 parsecs",
+            "5MS",
+            "1e",
+            "1e+",
+            "e3",
+            "1e999",
+            "--5ms",
+            "5ms 3us",
+            "nan",
+        ),
         *("0x10", "1_000", "5,5ms", "\u0663s", "5ms\x00", "9" * 21, "0." + "0" * 21, "9" * 5000),
     ],
 )
