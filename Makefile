@@ -31,8 +31,11 @@ fix: $(INSTALLED) ## format, and repair what lint can repair
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix --quiet .
 
-bench: $(INSTALLED) peers ## accuracy beside chrony, ntpsec and ntplib (root on Linux; minutes)
-	@$(BIN)/python -m benchmarks.accuracy $(ARGS)
+bench: $(INSTALLED) peers ## accuracy and cost beside chrony, ntpsec and ntplib (root; minutes)
+	@$(BIN)/python -m benchmarks.accuracy
+	@$(BIN)/python -m benchmarks.probe_cost
+	@$(BIN)/python -m benchmarks.serve_rate
+	@$(BIN)/python -m benchmarks.logical_clocks
 
 peers: $(INSTALLED) ## fetch chrony, ntpsec and linuxptp into .peers, without installing them
 	@$(BIN)/python -m tools.peers fetch
