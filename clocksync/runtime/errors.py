@@ -7,9 +7,10 @@
     ├── BadConfig         settings are impossible or contradict; the message names them
     ├── MalformedFrame    bytes are no frame; raised by decoders only, counted by drivers
     ├── MissingExtra      an optional dependency is not installed; the message says how to
-    ├── NotSynchronised   no trustworthy time; carries the last interval and why
-    ├── (clocksync.runtime) MalformedHistory, SimulationFailure, Stuck
-    └── (ordering)          StampFromTheFuture, BoundsContradicted, BadTrace
+    └── NotSynchronised   no trustworthy time; carries the last interval and why
+
+Those of one module live in it: ``MalformedHistory``, ``SimulationFailure``, ``Stuck``, and
+``StampFromTheFuture``, ``BoundsContradicted``, ``BadTrace`` of :mod:`ordering`.
 
 What networks do (loss, silence, partition) is an event or a wide interval, never an exception.
 What a peer does is data: it is counted, never raised out of a core.
