@@ -122,7 +122,7 @@ class Survey(SilentCore):
         return []
 
     def on_sent(self, tag: Hashable, stamp: Stamp, now: int) -> Effects:
-        cast(Exchange, tag).departed = stamp
+        cast(Exchange, tag).left(stamp)
         return []
 
     def on_refused(self, to: Hashable, tag: Hashable, reason: str, now: int) -> Effects:

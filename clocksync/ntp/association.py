@@ -46,12 +46,20 @@ class Exchange:
     """The asker's monotonic time, for its time-out."""
     departed: Stamp | None = None
     """When the request left: our own reading, then the kernel's, which replaces it."""
+    sending_ns: int = 0
+    """How long our side took to send it, from our own reading to the kernel's; 0 unknown."""
     arrived: Stamp | None = None
     packet: NtpPacket | None = None
     departure: int = 0
     """T3, an NTP timestamp: what the answer says of itself, until a later one knows better."""
     interleaved: bool = False
     """Whether ``departure`` came from a later answer."""
+
+    def left(self, stamp: Stamp) -> None:
+        """The request left at `stamp`: said by our own reading, then by the kernel's if it can."""
+        if self.departed is not None and self.departed.source is not stamp.source:
+            self.sending_ns = max(0, stamp.time - self.departed.time)
+        self.departed = stamp
 
 
 @dataclass(slots=True)
@@ -106,7 +114,7 @@ class Association:
         return [self._sample(exchange) for exchange in self._measured]
 
     def request(self, basic: bool = False) -> tuple[NtpPacket, Exchange]:
-        """The next request, and the exchange it opens, whose ``departed`` the caller keeps up.
+        """The next request, and the exchange it opens; the caller tells that one when it left.
 
         `basic` does not ask for interleaved mode: the answer then tells of itself, at once."""
         cookie, second = self._cookie(), 0
@@ -246,6 +254,7 @@ class Association:
             # Ours decide how good we are; an interleaved answer's stamps are the server's affair.
             departed.source.weaker(arrived.source),
             exchange.interleaved,
+            exchange.sending_ns,
         )
 
     def _reject(self, rejection: Rejection, cookie: int = 0) -> Verdict:

@@ -27,6 +27,8 @@ from clocksync.runtime.interval import Interval
 
 SKEW_CLAIMED_BELOW_PPM = 100.0
 """A skew is reported once it is bounded below this."""
+SENDING_MAX_NS = 5_000
+"""A server is not assumed to take longer than this between its transmit stamp and the wire."""
 _PAIRS_MAX = 2_000
 """Pairs of samples looked at for the skew; long series are thinned to stay below."""
 
@@ -75,6 +77,7 @@ def estimate(
     best = min(samples, key=lambda s: s.delay_ns // 2 + drift_allowance(at_ns - s.t4, PHI_PPM))
     skew, reach = _claimed_skew(samples, max_drift_ppm)
     offset = best.offset_ns if skew is None else _follow_line(samples, at_ns, skew)
+    offset += _unseen_sending_ns(samples, best) // 2
     offset = min(max(offset, bound.earliest), bound.latest)
     error = max(bound.latest - offset, offset - bound.earliest, best.precision_ns)
     return Estimate(
@@ -108,6 +111,21 @@ def _intersect(
             return Contradiction(gap - min(grown.latest, truth.latest))
         allowed, as_of = cut, sample.t4
     return allowed.widened(drift_allowance(at_ns - as_of, max_drift_ppm))
+
+
+def _unseen_sending_ns(samples: Sequence[Sample], best: Sample) -> int:
+    """How much later than it says a basic answer probably left.
+
+    In basic mode the server reads its clock and then sends, so its transmit stamp is early by the
+    time that takes, which nobody tells; our own is the kernel's and exact. Left alone, the
+    difference looks like distance. We know what the same takes on our side, and take the least of
+    that for the server's. An assumption of symmetry, like half the delay: it moves the estimate
+    within the bound, and never the bound.
+    """
+    if best.interleaved or not best.sending_ns:
+        return 0
+    ours = min(s.sending_ns for s in samples if s.sending_ns)
+    return min(ours, SENDING_MAX_NS, best.delay_ns)
 
 
 def _claimed_skew(

@@ -48,6 +48,8 @@ class Sample:
     """Sum of the local and the remote clock's precision."""
     source: StampSource
     interleaved: bool
+    sending_ns: int = 0
+    """What our own side took to send the request once it had read its clock; 0 unknown."""
 
     @property
     def offset_ns(self) -> int:
@@ -97,6 +99,7 @@ def make_sample(
     local_precision_ns: int,
     source: StampSource,
     interleaved: bool,
+    sending_ns: int = 0,
 ) -> Sample:
     """A sample from a checked reply.
 
@@ -121,4 +124,5 @@ def make_sample(
         precision_ns=local_precision_ns + timestamps.from_precision(packet.precision),
         source=source,
         interleaved=interleaved,
+        sending_ns=sending_ns,
     )

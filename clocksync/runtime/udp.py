@@ -254,8 +254,7 @@ class UdpDriver:
         alone = self._kernel and len(batch) <= QUIET_SENDS_MAX
         if alone:
             self._loop.remove_reader(port.sock.fileno())
-        reading = Stamp(self._clock.read(), StampSource.USER)
-        failed = self._send_many(port, batch) if self._kernel else self._send_each(port, batch)
+        reading, failed = (self._send_many if self._kernel else self._send_each)(port, batch)
         if alone:
             self._loop.add_reader(port.sock.fileno(), self._readable, port)
         now = time.monotonic_ns()
@@ -269,12 +268,13 @@ class UdpDriver:
 
     def _send_many(
         self, port: _Port, batch: list[tuple[bytes, Address, Hashable]]
-    ) -> dict[int, OSError]:
-        outgoing, failed, retried = self._outgoing, {}, -1
+    ) -> tuple[Stamp, dict[int, OSError]]:
+        outgoing, retried, at = self._outgoing, -1, 0
+        failed: dict[int, OSError] = {}
         outgoing.clear()
         for payload, address, _ in batch:
             outgoing.add(payload, self._names[address])
-        at = 0
+        reading = Stamp(self._clock.read(), StampSource.USER)
         while at < len(batch):
             try:
                 sent = outgoing.send(port.sock, at)
@@ -291,11 +291,12 @@ class UdpDriver:
                     break
                 self.counters.sent += sent
             at += sent
-        return failed
+        return reading, failed
 
     def _send_each(
         self, port: _Port, batch: list[tuple[bytes, Address, Hashable]]
-    ) -> dict[int, OSError]:
+    ) -> tuple[Stamp, dict[int, OSError]]:
+        reading = Stamp(self._clock.read(), StampSource.USER)
         failed: dict[int, OSError] = {}
         for place, (payload, address, _) in enumerate(batch):
             try:
@@ -305,7 +306,7 @@ class UdpDriver:
                 break
             except OSError as error:
                 failed[place] = error
-        return failed
+        return reading, failed
 
     # Inputs.
 

@@ -347,3 +347,11 @@ def test_requests_too_old_are_given_up_and_the_oldest_left_is_told() -> None:
     assert talk.client.waiting == 1
     assert talk.client.give_up_before(30) is None
     assert talk.client.waiting == 0
+
+
+def test_the_time_that_sending_took_is_known_once_the_kernel_has_told() -> None:
+    _, exchange = Talk().client.request()
+    exchange.left(Stamp(NOW, StampSource.USER))
+    assert exchange.sending_ns == 0
+    exchange.left(kernel(NOW + 2_000))
+    assert (exchange.departed, exchange.sending_ns) == (kernel(NOW + 2_000), 2_000)

@@ -267,3 +267,31 @@ def test_a_wider_drift_allowance_only_widens() -> None:
         assert isinstance(found, Estimate)
         bounds.append(found.error_bound_ns)
     assert bounds == sorted(set(bounds))
+
+
+def test_a_basic_answer_is_taken_to_leave_as_late_as_our_own_requests_do() -> None:
+    """A stamp written 2 us before the datagram left, and sending that takes us just as long."""
+    samples = [
+        sample(n * 100_000, back=52_000, sending_ns=sending)
+        for n, sending in enumerate((9_000, 2_000, 4_000))
+    ]
+    untold = estimate([replace(one, sending_ns=0) for one in samples], NOW + 200_000)
+    told = estimate(samples, NOW + 200_000)
+    assert isinstance(untold, Estimate)
+    assert isinstance(told, Estimate)
+    assert (untold.offset_ns, told.offset_ns) == (-1_000, 0)
+    assert told.interval.contains(Interval(-1_000, 0))
+
+
+def test_an_interleaved_answer_needs_no_such_guess() -> None:
+    samples = [replace(sample(0, sending_ns=2_000), interleaved=True)]
+    found = estimate(samples, NOW)
+    assert isinstance(found, Estimate)
+    assert found.offset_ns == 0
+
+
+def test_the_guess_never_leaves_the_bound() -> None:
+    samples = [sample(0, there=10, back=10, sending_ns=1_000_000)]
+    found = estimate(samples, NOW)
+    assert isinstance(found, Estimate)
+    assert found.offset_ns in samples[0].truth
