@@ -44,6 +44,7 @@ from clocksync.runtime.core import (
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.units import SECOND
+from clocksync.runtime.watch import Watch
 
 BATCH = 64
 DATAGRAM_MAX = 2048
@@ -53,7 +54,7 @@ BATCHES_PER_WAKE = 16
 TAGS_MAX = 1 << 16
 """Tagged datagrams whose transmit stamp has not come yet; beyond, the oldest keep our own."""
 QUIET_SENDS_MAX = 4
-"""Up to this many datagrams leave a socket while the event loop is not watching it."""
+"""Up to this many datagrams leave a socket while it is not watched."""
 RECEIVE_BUFFER_BYTES = 4 << 20
 _PENDING_ERRORS = frozenset(
     {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENOPROTOOPT}
@@ -144,6 +145,8 @@ class UdpDriver:
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0
         self._loop = asyncio.get_running_loop()
+        self._by_descriptor: dict[int, _Port] = {}
+        self._watch = Watch(self._readable)
         if self._kernel:
             self._incoming = mmsg.ReceiveBatch(BATCH, DATAGRAM_MAX, 128)
             self._errors = mmsg.ReceiveBatch(BATCH, 512, 192)
@@ -168,13 +171,15 @@ class UdpDriver:
 
     def close(self) -> None:
         """Close the sockets and forget the timers. Can be called twice."""
+        if self.closed:
+            return
         self.closed = True
         if self._alarm:
             self._alarm.cancel()
-        for ports in self._ports.values():
-            for port in ports:
-                self._loop.remove_reader(port.sock.fileno())
-                port.sock.close()
+        self._watch.close()
+        for port in self._by_descriptor.values():
+            port.sock.close()
+        self._by_descriptor.clear()
         self._ports.clear()
         self._port_of.clear()
         self._timers.clear()
@@ -229,8 +234,8 @@ class UdpDriver:
         except OSError:
             sock.close()
             raise
-        port = _Port(sock)
-        self._loop.add_reader(sock.fileno(), self._readable, port)
+        port = self._by_descriptor[sock.fileno()] = _Port(sock)
+        self._watch.add(sock)
         return port
 
     def _flush(self) -> None:
@@ -249,14 +254,10 @@ class UdpDriver:
                 tags[payload[-8:]] = (tag, address)
         while len(tags) > TAGS_MAX:
             del tags[next(iter(tags))]
-        # While a socket is registered with epoll, every transmit stamp runs epoll's wake-up between
-        # the stamp and the wire: 80 ns that look like distance. Worth avoiding where it is cheap.
-        alone = self._kernel and len(batch) <= QUIET_SENDS_MAX
-        if alone:
-            self._loop.remove_reader(port.sock.fileno())
+        quiet = self._kernel and len(batch) <= QUIET_SENDS_MAX
+        if quiet:
+            self._watch.pause(port.sock)
         reading, failed = (self._send_many if self._kernel else self._send_each)(port, batch)
-        if alone:
-            self._loop.add_reader(port.sock.fileno(), self._readable, port)
         now = time.monotonic_ns()
         for place, (_, address, tag) in enumerate(batch):
             error = failed.get(place)
@@ -265,6 +266,10 @@ class UdpDriver:
                 self._perform(self.core.on_refused(address, tag, _words(error), now), now)
             elif tag is not None:
                 self._perform(self.core.on_sent(tag, reading, now), now)
+        if quiet:
+            # The stamps are there already: taking them now saves a wake-up each.
+            self._read_errors(port)
+            self._watch.resume(port.sock)
 
     def _send_many(
         self, port: _Port, batch: list[tuple[bytes, Address, Hashable]]
@@ -310,11 +315,15 @@ class UdpDriver:
 
     # Inputs.
 
-    def _readable(self, port: _Port) -> None:
-        if self._kernel:
-            self._read_batches(port)
-        else:
-            self._read_each(port)
+    def _readable(self, descriptors: list[int]) -> None:
+        for descriptor in descriptors:
+            port = self._by_descriptor.get(descriptor)
+            if port is None:  # closed by what an earlier one brought
+                continue
+            if self._kernel:
+                self._read_batches(port)
+            else:
+                self._read_each(port)
         self._flush()
 
     def _read_batches(self, port: _Port) -> None:
