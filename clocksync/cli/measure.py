@@ -74,15 +74,14 @@ def measure(
     from clocksync.measuring.run import MeasureRun
     from clocksync.measuring.settings import MeasureSettings
     from clocksync.runtime.clocks import reading_precision
+    from clocksync.runtime.errors import BadConfig
     from clocksync.runtime.udp import SystemStampClock
     from clocksync.runtime.units import SECOND
 
     if not hosts and reference is None:
-        raise typer.BadParameter(
-            "name at least one host, for example: clocksync measure pool.ntp.org"
-        )
+        raise BadConfig("name at least one host, for example: clocksync measure pool.ntp.org")
     if json and csv:
-        raise typer.BadParameter("--json and --csv exclude each other")
+        raise BadConfig("--json and --csv exclude each other")
     if interval is None:
         interval = 0 if burst else 2 * SECOND
     settings = MeasureSettings(

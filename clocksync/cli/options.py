@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import parse_duration
 
 
@@ -18,7 +19,7 @@ def duration(text: str) -> int:
 def family(ipv4: bool, ipv6: bool) -> int | None:
     """What ``-4`` and ``-6`` ask for together."""
     if ipv4 and ipv6:
-        raise typer.BadParameter("-4 and -6 exclude each other")
+        raise BadConfig("-4 and -6 exclude each other")
     return 4 if ipv4 else 6 if ipv6 else None
 
 
