@@ -7,7 +7,7 @@ machine can only add. ``python -m benchmarks.probe_cost --help``.
 """
 
 import argparse
-import asyncio
+import gc
 import sys
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from rich.table import Table
 
 from benchmarks.harness import Impossible, machine, require, the_machine_alone
 from clocksync.measuring.result import Measurement, Verdict
-from clocksync.measuring.run import MeasureRun
+from clocksync.measuring.run import MeasureRun, run_blocking
 from clocksync.measuring.settings import MeasureSettings
 from tests.daemons import chrony_server
 from tests.namespaces import pair
@@ -57,10 +57,8 @@ def with_ntplib(host: str) -> tuple[int, None]:
 def with_ours(hosts: list[str], samples: int) -> tuple[int, Measurement]:
     """Back to back, kernel stamps both ways, interleaved where the server speaks it."""
 
-    async def run() -> Measurement:
-        return await MeasureRun(hosts, MeasureSettings(samples=samples, interval_ns=0)).run()
-
-    measurement = asyncio.run(run())
+    settings = MeasureSettings(samples=samples, interval_ns=0)
+    measurement = run_blocking(MeasureRun(hosts, settings).run())
     return sum(row.samples for row in measurement.hosts), measurement
 
 
@@ -91,6 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
                     lambda: with_ours(many, chosen.samples),
                 ),
             ]
+            # What is imported stays: the collector need not look at it again for every client.
+            gc.collect()
+            gc.freeze()
             for _ in range(chosen.rounds):
                 for row in rows:
                     row.run()

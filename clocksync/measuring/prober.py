@@ -15,6 +15,7 @@ from clocksync.ntp.checks import Rejection
 from clocksync.ntp.packet import NtpPacket
 from clocksync.runtime.core import CancelTimer, Effects, Send, SetTimer, Stamp
 from clocksync.runtime.mmsg import Address
+from clocksync.runtime.records import maker
 from clocksync.runtime.units import MILLISECOND
 
 REFUSALS_MAX = 2
@@ -31,6 +32,7 @@ ProberTimer = tuple[Address, bool]
 because datagrams are many: the second one watches the oldest request, and is set anew when it
 rings."""
 ASK, ANSWER = True, False
+_make_send = maker(Send)
 
 
 class Prober:
@@ -68,7 +70,7 @@ class Prober:
             return []
         request, exchange = self.association.request(basic=self._must_end_fresh())
         exchange.asked_at = now
-        effects: Effects = [Send(self.address, request, tag=exchange)]
+        effects: Effects = [_make_send(self.address, request, tag=exchange)]
         if not self._watching:
             self._watching = True
             effects.append(SetTimer((self.address, ANSWER), self.settings.timeout_ns))

@@ -152,10 +152,11 @@ class MeasureRun:
         )
         # Hosts that are known at once are asked a little apart; late names need no such order.
         apart = min(SPREAD_PER_HOST_NS, SPREAD_MAX_NS // len(self._specs))
-        for addresses in each:
-            row = self._rows_added
-            self._rows_added += 1
-            self._rows[number].append(row)
+        first = self._rows_added
+        # All are counted before the first is asked: a refusal can settle that one at once.
+        self._rows_added += len(each)
+        self._rows[number].extend(range(first, self._rows_added))
+        for row, addresses in enumerate(each, first):
             self._driver.call(partial(self._survey.add, row, addresses, row * apart))
 
     def _on_event(self, event: object) -> None:
@@ -312,16 +313,23 @@ def measure_sync(hosts: Sequence[str], **settings: Any) -> Measurement:
 
 def run_blocking(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine to its end, whether or not this thread already runs an event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
     outcome: list[Result] = []
     failure: list[BaseException] = []
 
+    async def keep() -> None:
+        # Not returned: to put SIGINT's handler back, asyncio formats the task that it would have
+        # cancelled with its result, and that of thousands of hosts takes a while to write out.
+        outcome.append(await work)
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(keep())
+        return outcome[0]
+
     def run() -> None:
         try:
-            outcome.append(asyncio.run(work))
+            asyncio.run(keep())
         except BaseException as error:  # handed on to the thread that waits
             failure.append(error)
 

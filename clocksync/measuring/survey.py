@@ -109,10 +109,13 @@ class Survey(SilentCore):
             return []
         if prober.finished:
             return []
-        had_answered, answers = prober.has_answered, prober.association.answered
+        association = prober.association
+        had_answered, answers = prober.has_answered, association.answered
         effects: Effects = prober.on_packet(arrival.frame, arrival.stamp, now)
-        if prober.association.answered > answers:
+        if association.answered > answers:
             self._last_answer = arrival.stamp
+        if had_answered and not prober.finished:  # nothing new, as nearly always
+            return effects
         return effects + self._after(prober, had_answered, now)
 
     def on_malformed(self, sender: Hashable, now: int) -> Effects:

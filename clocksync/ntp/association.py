@@ -28,11 +28,16 @@ from clocksync.ntp.checks import (
 from clocksync.ntp.packet import NtpPacket, kiss_code
 from clocksync.ntp.sample import Sample, make_sample
 from clocksync.runtime.core import Stamp
+from clocksync.runtime.records import maker
 from clocksync.runtime.units import SECOND
 
 REMEMBERED_MAX = 64
 """Requests that were answered, and others that were given up, whose cookies are still known: so
 that a duplicate and a late answer are told from a forgery."""
+COOKIE_BITS = 64
+_COOKIE_MASK = (1 << COOKIE_BITS) - 1
+
+_make_packet = maker(NtpPacket)
 
 
 @dataclass(slots=True, eq=False)
@@ -117,19 +122,19 @@ class Association:
         """The next request, and the exchange it opens; the caller tells that one when it left.
 
         `basic` does not ask for interleaved mode: the answer then tells of itself, at once."""
-        cookie, second = self._cookie(), 0
+        cookie, second = self._cookies()
         latest = self._latest if self.interleaved and not basic else None
-        origin = 0
         if latest is not None and latest.packet is not None:
-            second = self._cookie()
             origin = latest.packet.receive_timestamp
+        else:
+            origin = second = 0
         exchange = Exchange(cookie, second, latest)
         self._outstanding[cookie] = exchange
         if second:
             self._by_receive_cookie[second] = exchange
         self.asked += 1
         self.waiting += 1
-        packet = NtpPacket(
+        packet = _make_packet(
             version=self.version,
             mode=3,
             origin_timestamp=origin,
@@ -172,13 +177,13 @@ class Association:
         rejection = check_shape(packet, self.version)
         if rejection:
             return self._reject(rejection)
-        exchange = self._outstanding.get(packet.origin_timestamp)
-        in_interleaved = False
-        if exchange is None and packet.origin_timestamp:
-            exchange = self._by_receive_cookie.get(packet.origin_timestamp)
+        origin, in_interleaved = packet.origin_timestamp, False
+        exchange = self._outstanding.get(origin)
+        if exchange is None and origin:
+            exchange = self._by_receive_cookie.get(origin)
             in_interleaved = exchange is not None
         if exchange is None:
-            known = packet.origin_timestamp and packet.origin_timestamp in self._given_up
+            known = origin and origin in self._given_up
             return self._reject(Rejection.LATE if known else Rejection.WRONG_ORIGIN)
         if exchange.packet is not None:
             return self._reject(Rejection.DUPLICATE)
@@ -234,14 +239,15 @@ class Association:
         """Whether a server that answered honestly could have stamped so. Within the precision of
         both clocks anything goes: that is a coarse clock, no lie."""
         packet, departed, arrived = _stamps(exchange)
-        slack_ns = self.precision_ns + timestamps.from_precision(packet.precision)
         held = timestamps.difference(departure, packet.receive_timestamp)
         held_ns = held * SECOND >> 32
+        delay_ns = arrived.time - departed.time - held_ns
+        if held_ns >= 0 <= delay_ns:  # nearly always, whatever the precision
+            return None
+        slack_ns = self.precision_ns + timestamps.from_precision(packet.precision)
         if held_ns < -slack_ns:
             return Rejection.BACKWARDS
-        if arrived.time - departed.time - held_ns < -slack_ns:
-            return Rejection.IMPOSSIBLE_DELAY
-        return None
+        return Rejection.IMPOSSIBLE_DELAY if delay_ns < -slack_ns else None
 
     def _sample(self, exchange: Exchange) -> Sample:
         packet, departed, arrived = _stamps(exchange)
@@ -252,7 +258,9 @@ class Association:
             arrived.time,
             self.precision_ns,
             # Ours decide how good we are; an interleaved answer's stamps are the server's affair.
-            departed.source.weaker(arrived.source),
+            departed.source
+            if departed.source is arrived.source
+            else departed.source.weaker(arrived.source),
             exchange.interleaved,
             exchange.sending_ns,
         )
@@ -261,11 +269,14 @@ class Association:
         self.rejections[rejection] += 1
         return Verdict(False, rejection=rejection, cookie=cookie)
 
-    def _cookie(self) -> int:
+    def _cookies(self) -> tuple[int, int]:
+        """Two fresh cookies, different and not zero, from one draw."""
         while True:
-            cookie = self.rng.getrandbits(64)
-            if cookie and cookie not in self._outstanding:
-                return cookie
+            drawn = self.rng.getrandbits(2 * COOKIE_BITS)
+            cookie, second = drawn >> COOKIE_BITS, drawn & _COOKIE_MASK
+            known = cookie in self._outstanding or second in self._outstanding
+            if cookie and second and cookie != second and not known:
+                return cookie, second
 
 
 def _stamps(exchange: Exchange) -> tuple[NtpPacket, Stamp, Stamp]:

@@ -5,8 +5,12 @@ a packet if its first 48 bytes are there. Every bit pattern of those bytes is a 
 values make sense is for the protocol to say.
 """
 
+from typing import cast
+
 from clocksync.ntp.packet import NtpPacket
-from clocksync.runtime.wire import Frame
+from clocksync.runtime.wire import Frame, layout
+
+_PACKET = layout(NtpPacket)
 
 
 class NtpCodec:
@@ -27,7 +31,7 @@ class NtpCodec:
         """
         if not isinstance(frame, NtpPacket):
             raise ValueError(f"NTP carries NtpPacket, not {type(frame).__name__}")
-        return frame.encode()
+        return _PACKET.encode(frame)
 
     def decode(self, data: bytes | memoryview) -> NtpPacket:
         """The header at the beginning of a datagram.
@@ -35,5 +39,5 @@ class NtpCodec:
         Raises:
             MalformedFrame: it is shorter than 48 bytes.
         """
-        packet, _ = NtpPacket.decode_prefix(data)
-        return packet
+        packet, _ = _PACKET.decode(data)
+        return cast(NtpPacket, packet)

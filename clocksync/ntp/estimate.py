@@ -19,11 +19,13 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from clocksync.ntp.sample import MAX_DRIFT_PPM, PHI_PPM, Sample
 from clocksync.runtime.clocks import drift_allowance
 from clocksync.runtime.core import StampSource
 from clocksync.runtime.interval import Interval
+from clocksync.runtime.records import maker
 
 SKEW_CLAIMED_BELOW_PPM = 100.0
 """A skew is reported once it is bounded below this."""
@@ -31,6 +33,8 @@ SENDING_MAX_NS = 5_000
 """A server is not assumed to take longer than this between its transmit stamp and the wire."""
 _PAIRS_MAX = 2_000
 """Pairs of samples looked at for the skew; long series are thinned to stay below."""
+_in_order = attrgetter("t4")
+_make_interval = maker(Interval)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +74,20 @@ def estimate(
     """
     if not samples:
         raise ValueError("an estimate needs at least one sample")
-    samples = sorted(samples, key=lambda s: s.t4)  # interleaved ones complete out of turn
+    samples = sorted(samples, key=_in_order)  # interleaved ones complete out of turn
     bound = _intersect(samples, at_ns, max_drift_ppm)
     if isinstance(bound, Contradiction):
         return bound
-    best = min(samples, key=lambda s: s.delay_ns // 2 + drift_allowance(at_ns - s.t4, PHI_PPM))
+    best = _best(samples, at_ns)
     skew, reach = _claimed_skew(samples, max_drift_ppm)
     offset = best.offset_ns if skew is None else _follow_line(samples, at_ns, skew)
     offset += _unseen_sending_ns(samples, best) // 2
     offset = min(max(offset, bound.earliest), bound.latest)
     error = max(bound.latest - offset, offset - bound.earliest, best.precision_ns)
-    return Estimate(
+    return _make_estimate(
         offset_ns=offset,
         error_bound_ns=error,
-        interval=Interval.around(offset, error),
+        interval=_make_interval(offset - error, offset + error),
         delay_ns=best.delay_ns,
         jitter_ns=_jitter(samples, best, skew),
         skew_ppm=skew,
@@ -91,6 +95,21 @@ def estimate(
         source=best.source,
         interleaved=best.interleaved,
     )
+
+
+_make_estimate = maker(Estimate)
+
+
+def _best(samples: Sequence[Sample], at_ns: int) -> Sample:
+    """The sample of least delay and age."""
+    best, least = samples[0], math.inf
+    for sample in samples:
+        distance = sample.delay_ns // 2
+        if distance < least:  # age only adds
+            distance += drift_allowance(at_ns - sample.t4, PHI_PPM)
+            if distance < least:
+                best, least = sample, distance
+    return best
 
 
 def _intersect(
@@ -103,7 +122,8 @@ def _intersect(
     """
     allowed, as_of = samples[0].truth_within(max_drift_ppm), samples[0].t4
     for sample in samples[1:]:
-        grown = allowed.widened(drift_allowance(sample.t4 - as_of, max_drift_ppm))
+        drift = drift_allowance(sample.t4 - as_of, max_drift_ppm)
+        grown = _make_interval(allowed.earliest - drift, allowed.latest + drift)
         truth = sample.truth_within(max_drift_ppm)
         cut = grown & truth
         if cut is None:
@@ -136,6 +156,8 @@ def _claimed_skew(
     if feasible is None:
         return None, None
     lowest, highest = feasible
+    if highest - lowest >= 2 * SKEW_CLAIMED_BELOW_PPM:  # whatever the slope, it would not be told
+        return None, None
     slope = min(max(_robust_slope_ppm(samples), lowest), highest)
     reach = max(highest - slope, slope - lowest)
     return (slope, reach) if reach < SKEW_CLAIMED_BELOW_PPM else (None, None)
@@ -164,8 +186,11 @@ def feasible_skew(samples: Sequence[Sample], max_drift_ppm: float) -> tuple[floa
             span = later - at
             if span <= 0:
                 continue
-            lowest = max(lowest, (later_low - high) * 1e6 / span)
-            highest = min(highest, (later_high - low) * 1e6 / span)
+            slowest, fastest = (later_low - high) * 1e6 / span, (later_high - low) * 1e6 / span
+            if slowest > lowest:
+                lowest = slowest
+            if fastest < highest:
+                highest = fastest
     return (lowest, highest) if lowest <= highest else None
 
 
@@ -226,10 +251,6 @@ def _jitter(samples: Sequence[Sample], best: Sample, skew_ppm: float | None) -> 
     known, taken out. None for a single sample."""
     if len(samples) < 2:
         return None
-    slope = (skew_ppm or 0.0) / 1e6
-    squares = [
-        (s.offset_ns - best.offset_ns - slope * (s.t4 - best.t4)) ** 2
-        for s in samples
-        if s is not best
-    ]
+    slope, offset, at = (skew_ppm or 0.0) / 1e6, best.offset_ns, best.t4
+    squares = [(s.offset_ns - offset - slope * (s.t4 - at)) ** 2 for s in samples if s is not best]
     return math.sqrt(statistics.fmean(squares))

@@ -20,6 +20,7 @@ from clocksync.ntp.packet import NtpPacket
 from clocksync.runtime.clocks import drift_allowance
 from clocksync.runtime.core import StampSource
 from clocksync.runtime.interval import Interval
+from clocksync.runtime.records import maker
 from clocksync.runtime.units import SECOND
 
 PHI_PPM = 15.0
@@ -59,7 +60,8 @@ class Sample:
     @property
     def delay_ns(self) -> int:
         """Round trip without the server's own time; never below the precision (RFC 5905 8)."""
-        return max(self.raw_delay_ns, self.precision_ns)
+        raw = (self.t4 - self.t1) - (self.t3 - self.t2)
+        return raw if raw > self.precision_ns else self.precision_ns
 
     @property
     def raw_delay_ns(self) -> int:
@@ -73,8 +75,10 @@ class Sample:
     def path_within(self, max_drift_ppm: float) -> Interval:
         """:attr:`path` for clocks that differ in rate by at most that."""
         slack = self.precision_ns + drift_allowance(self.t4 - self.t1, max_drift_ppm)
-        ends = self.t3 - self.t4, self.t2 - self.t1
-        return Interval(min(ends) - slack, max(ends) + slack)
+        back, there = self.t3 - self.t4, self.t2 - self.t1
+        if back > there:  # within the precision of coarse clocks
+            back, there = there, back
+        return _make_interval(back - slack, there + slack)
 
     @property
     def truth(self) -> Interval:
@@ -83,12 +87,17 @@ class Sample:
 
     def truth_within(self, max_drift_ppm: float) -> Interval:
         """:attr:`truth` for clocks that differ in rate by at most that."""
-        return self.path_within(max_drift_ppm).widened(self.root_distance_ns)
+        path, distance = self.path_within(max_drift_ppm), self.root_distance_ns
+        return _make_interval(path.earliest - distance, path.latest + distance)
 
     @property
     def root_distance_ns(self) -> int:
         """The server's own error bound: half its root delay and its root dispersion."""
         return (self.root_delay_ns + 1) // 2 + self.root_dispersion_ns
+
+
+_make_sample = maker(Sample)
+_make_interval = maker(Interval)
 
 
 def make_sample(
@@ -114,7 +123,7 @@ def make_sample(
         if age > STALE_AFTER_S * timestamps.ONE_SECOND:
             age_ns = age // timestamps.ONE_SECOND * SECOND
             dispersion += drift_allowance(age_ns, PHI_PPM)
-    return Sample(
+    return _make_sample(
         t1=t1,
         t2=t2,
         t3=t3,

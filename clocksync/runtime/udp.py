@@ -18,9 +18,7 @@ Without Linux's calls it falls back to ``recvfrom`` and our own readings.
 """
 
 import asyncio
-import contextlib
 import errno
-import heapq
 import os
 import socket
 import time
@@ -43,6 +41,9 @@ from clocksync.runtime.core import (
 )
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.mmsg import Address
+from clocksync.runtime.records import maker
+from clocksync.runtime.sockets import in_words, set_options, sockaddr
+from clocksync.runtime.timers import Timers
 from clocksync.runtime.units import SECOND
 from clocksync.runtime.watch import Watch
 
@@ -55,10 +56,12 @@ TAGS_MAX = 1 << 16
 """Tagged datagrams whose transmit stamp has not come yet; beyond, the oldest keep our own."""
 QUIET_SENDS_MAX = 4
 """Up to this many datagrams leave a socket while it is not watched."""
-RECEIVE_BUFFER_BYTES = 4 << 20
 _PENDING_ERRORS = frozenset(
     {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENOPROTOOPT}
 )
+_KERNEL = StampSource.KERNEL
+_make_stamp = maker(Stamp)
+_make_arrival = maker(Arrival)
 
 
 class StampClock(Protocol):
@@ -99,6 +102,8 @@ class _Port:
 
     sock: socket.socket
     queue: list[tuple[bytes, Address, Hashable]] = field(default_factory=list)
+    owed: int = 0
+    """At the least so many transmit stamps can still come."""
 
 
 class UdpDriver:
@@ -139,9 +144,7 @@ class UdpDriver:
         self._senders: dict[bytes, Address] = {}
         self._busy: list[_Port] = []  # ports with something in their queue
         self._tags: dict[bytes, tuple[Hashable, Address]] = {}
-        self._timers: list[tuple[int, int, Hashable]] = []
-        self._timer_serial: dict[Hashable, int] = {}
-        self._serial = 0
+        self._timers = Timers()
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0
         self._loop = asyncio.get_running_loop()
@@ -193,11 +196,9 @@ class UdpDriver:
                 self._queue(cast(Send, effect), now)
             elif kind is SetTimer:
                 effect = cast(SetTimer, effect)
-                self._serial += 1
-                self._timer_serial[effect.timer] = self._serial
-                heapq.heappush(self._timers, (now + effect.after, self._serial, effect.timer))
+                self._timers.set(effect.timer, now + effect.after)
             elif kind is CancelTimer:
-                self._timer_serial.pop(cast(CancelTimer, effect).timer, None)
+                self._timers.cancel(cast(CancelTimer, effect).timer)
             else:
                 self._on_event(cast(Notify, effect).event)
 
@@ -207,7 +208,7 @@ class UdpDriver:
             port = self._port_of.get(address) or self._choose_port(address)
         except OSError as error:
             self.counters.send_errors += 1
-            self._perform(self.core.on_refused(address, send.tag, _words(error), now), now)
+            self._perform(self.core.on_refused(address, send.tag, in_words(error), now), now)
             return
         if not port.queue:
             self._busy.append(port)
@@ -230,7 +231,7 @@ class UdpDriver:
         try:
             sock.setblocking(False)
             sock.bind((self._source or "", 0))
-            _set_options(sock, family, self._kernel)
+            set_options(sock, family, self._kernel)
         except OSError:
             sock.close()
             raise
@@ -252,20 +253,23 @@ class UdpDriver:
         for payload, address, tag in batch:
             if tag is not None:
                 tags[payload[-8:]] = (tag, address)
+                port.owed += 1
         while len(tags) > TAGS_MAX:
             del tags[next(iter(tags))]
         quiet = self._kernel and len(batch) <= QUIET_SENDS_MAX
         if quiet:
             self._watch.pause(port.sock)
         reading, failed = (self._send_many if self._kernel else self._send_each)(port, batch)
-        now = time.monotonic_ns()
+        now, on_sent = time.monotonic_ns(), self.core.on_sent
         for place, (_, address, tag) in enumerate(batch):
             error = failed.get(place)
             if error is not None:
                 self.counters.send_errors += 1
-                self._perform(self.core.on_refused(address, tag, _words(error), now), now)
+                self._perform(self.core.on_refused(address, tag, in_words(error), now), now)
             elif tag is not None:
-                self._perform(self.core.on_sent(tag, reading, now), now)
+                effects = on_sent(tag, reading, now)
+                if effects:
+                    self._perform(effects, now)
         if quiet:
             # The stamps are there already: taking them now saves a wake-up each.
             self._read_errors(port)
@@ -305,7 +309,7 @@ class UdpDriver:
         failed: dict[int, OSError] = {}
         for place, (payload, address, _) in enumerate(batch):
             try:
-                port.sock.sendto(payload, _sockaddr(address))
+                port.sock.sendto(payload, sockaddr(address))
                 self.counters.sent += 1
             except BlockingIOError:
                 break
@@ -333,17 +337,18 @@ class UdpDriver:
                 count = incoming.receive(port.sock)
             except OSError:
                 count = 0  # an ICMP error, which the error queue tells in full
-            self._read_errors(port)
+            if port.owed or not count:
+                self._read_errors(port)
             now = time.monotonic_ns()
+            counters.received += count
             for i in range(count):
-                counters.received += 1
                 if incoming.was_cut(i):
                     self._tell_cut(self._sender(incoming.raw_sender(i)), now)
                     continue
                 kernel_time = incoming.kernel_stamp(i)
                 if kernel_time:
                     counters.kernel_receive_stamps += 1
-                    stamp = Stamp(at(kernel_time), StampSource.KERNEL)
+                    stamp = _make_stamp(at(kernel_time), _KERNEL)
                 else:
                     stamp = Stamp(self._clock.read(), StampSource.USER)
                 self._deliver(incoming.payload(i), self._sender(incoming.raw_sender(i)), stamp, now)
@@ -354,39 +359,43 @@ class UdpDriver:
 
     def _read_errors(self, port: _Port) -> None:
         """Empty the error queue: transmit stamps, and what ICMP says of datagrams that left."""
-        errors, tags, at = self._errors, self._tags, self._clock.at
+        errors, tags, at, on_sent = self._errors, self._tags, self._clock.at, self.core.on_sent
         while True:
             try:
                 count = errors.receive(port.sock, kernel.MSG_ERRQUEUE)
             except OSError:
                 return
             now = time.monotonic_ns() if count else 0
-            for i in range(count):
-                known = tags.get(errors.payload(i)[-8:])
+            for i, departure in enumerate(errors.departures()):
+                known = tags.get(errors.ending(i, 8))
                 if known is None:
                     continue
-                departure = errors.departure(i)
-                if departure:
-                    self.counters.kernel_transmit_stamps += 1
-                    stamp = Stamp(at(departure), StampSource.KERNEL)
-                    self._perform(self.core.on_sent(known[0], stamp, now), now)
-                else:
-                    self._tell_error(known, errors.ancillary(i), now)
+                if not departure:
+                    self._tell_error(port, known, errors.ancillary(i), now)
+                    continue
+                self._count_departure(port)
+                effects = on_sent(known[0], _make_stamp(at(departure), _KERNEL), now)
+                if effects:
+                    self._perform(effects, now)
             if count < BATCH:
                 return
 
+    def _count_departure(self, port: _Port) -> None:
+        self.counters.kernel_transmit_stamps += 1
+        port.owed -= port.owed > 0
+
     def _tell_error(
-        self, known: tuple[Hashable, Address], control: list[kernel.Control], now: int
+        self, port: _Port, known: tuple[Hashable, Address], control: list[kernel.Control], now: int
     ) -> None:
         tag, address = known
         verdict = kernel.error_queue_verdict(control)
         if isinstance(verdict, Stamp):
-            self.counters.kernel_transmit_stamps += 1
+            self._count_departure(port)
             stamp = Stamp(self._clock.at(verdict.time), verdict.source)
             self._perform(self.core.on_sent(tag, stamp, now), now)
         elif isinstance(verdict, kernel.NetworkError):
             self.counters.refused += 1
-            words = _words(OSError(verdict.errno, os.strerror(verdict.errno)))
+            words = in_words(OSError(verdict.errno, os.strerror(verdict.errno)))
             self._perform(self.core.on_refused(address, tag, words, now), now)
 
     def _read_each(self, port: _Port) -> None:
@@ -420,7 +429,9 @@ class UdpDriver:
             self.counters.malformed += 1
             self._perform(self.core.on_malformed(sender, now), now)
             return
-        self._perform(self.core.on_frame(Arrival(frame, sender, stamp), now), now)
+        effects = self.core.on_frame(_make_arrival(frame, sender, stamp), now)
+        if effects:
+            self._perform(effects, now)
 
     def _sender(self, raw: bytes) -> Address:
         address = self._senders.get(raw)
@@ -433,12 +444,9 @@ class UdpDriver:
     # Timers.
 
     def _arm(self) -> None:
-        timers = self._timers
-        while timers and self._timer_serial.get(timers[0][2]) != timers[0][1]:
-            heapq.heappop(timers)
-        if not timers or self.closed:
+        due = self._timers.next_due()
+        if due is None or self.closed:
             return
-        due = timers[0][0]
         if self._alarm is not None and self._alarm_at <= due:
             return
         if self._alarm is not None:
@@ -449,41 +457,6 @@ class UdpDriver:
     def _ring(self) -> None:
         self._alarm = None
         now = time.monotonic_ns()
-        while self._timers and self._timers[0][0] <= now:
-            _, serial, timer = heapq.heappop(self._timers)
-            if self._timer_serial.get(timer) == serial:
-                del self._timer_serial[timer]
-                self._perform(self.core.on_timer(timer, now), now)
+        for timer in self._timers.due(now):
+            self._perform(self.core.on_timer(timer, now), now)
         self._flush()
-
-
-def _set_options(sock: socket.socket, family: int, kernel_stamps: bool) -> None:
-    # As much as we may: root may have all of it, others what the system's limit leaves.
-    options = [kernel.SO_RCVBUFFORCE] if kernel.IS_LINUX else []
-    for option in (*options, socket.SO_RCVBUF):
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, option, RECEIVE_BUFFER_BYTES)
-            break
-    if not kernel_stamps:
-        return
-    flags = kernel.SOFTWARE | kernel.RX_SOFTWARE | kernel.TX_SOFTWARE
-    sock.setsockopt(socket.SOL_SOCKET, kernel.SO_TIMESTAMPING, flags)
-    if family == socket.AF_INET:
-        sock.setsockopt(socket.IPPROTO_IP, kernel.IP_RECVERR, 1)
-    else:
-        sock.setsockopt(socket.IPPROTO_IPV6, kernel.IPV6_RECVERR, 1)
-
-
-def _sockaddr(address: Address) -> tuple[str, int] | tuple[str, int, int, int]:
-    host, _, scope = address[0].partition("%")
-    if not scope:
-        return address
-    index = int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
-    return host, address[1], 0, index
-
-
-def _words(error: OSError) -> str:
-    if error.errno == errno.ECONNREFUSED:
-        return "connection refused: nothing listens on that port"
-    text = os.strerror(error.errno) if error.errno else str(error)
-    return text[:1].lower() + text[1:]

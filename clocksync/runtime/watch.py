@@ -32,7 +32,10 @@ class Watch:
 
     def _wake(self) -> None:
         assert self._set is not None
-        self._on_ready([number for number, _ in self._set.poll(0, READY_AT_ONCE)])
+        if len(self._watched) == 1:  # then there is no need to ask which
+            self._on_ready([*self._watched])
+        else:
+            self._on_ready([number for number, _ in self._set.poll(0, READY_AT_ONCE)])
 
     def add(self, sock: socket.socket) -> None:
         """Watch a socket from now on; errors waiting in its error queue count as readable."""

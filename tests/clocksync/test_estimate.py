@@ -15,7 +15,8 @@ from clocksync.ntp.estimate import (
     estimate,
     feasible_skew,
 )
-from clocksync.ntp.sample import Sample
+from clocksync.ntp.sample import PHI_PPM, Sample
+from clocksync.runtime.clocks import drift_allowance
 from clocksync.runtime.core import StampSource
 from clocksync.runtime.interval import Interval
 from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
@@ -174,6 +175,26 @@ def test_feasible_slopes_are_those_of_lines_through_every_interval(
         assert passes(samples, within)
     assert lowest == -500 or not passes(samples, lowest - slack)
     assert highest == 500 or not passes(samples, highest + slack)
+
+
+@given(any_samples)
+def test_the_sample_of_least_delay_and_age_speaks(samples: list[Sample]) -> None:
+    at = max(one.t4 for one in samples)
+    best = min(
+        sorted(samples, key=lambda one: one.t4),
+        key=lambda one: one.delay_ns // 2 + drift_allowance(at - one.t4, PHI_PPM),
+    )
+    found = estimate(samples, at)
+    assume(isinstance(found, Estimate))
+    assert found.delay_ns == best.delay_ns
+
+
+def test_a_skew_that_is_just_known_well_enough_is_claimed() -> None:
+    # Delays of 100 us over 1.4 s leave 143 ppm open: 71 to either side.
+    found = estimate([sample(0), sample(14 * SECOND // 10)], NOW + 2 * SECOND)
+    assert isinstance(found, Estimate)
+    assert found.skew_bound_ppm is not None
+    assert 70 < found.skew_bound_ppm < 75
 
 
 def test_one_sample_or_one_moment_has_no_slope() -> None:

@@ -51,6 +51,11 @@ def test_the_path_contains_the_offset_whatever_the_asymmetry(
     assert one.delay_ns == max(there + back, 2)
 
 
+def test_a_path_of_clocks_so_coarse_that_time_runs_backwards_holds_both_ends() -> None:
+    one = sample(t1=NOW, t2=NOW, t3=NOW + 50, t4=NOW)
+    assert (one.path.earliest, one.path.latest) == (-2, 52)
+
+
 @given(offsets, spans, spans, spans, rates, rates)
 def test_the_path_contains_the_offset_of_clocks_that_run_at_different_rates(
     offset: int, there: int, held: int, back: int, ours: Fraction, theirs: Fraction

@@ -166,9 +166,40 @@ def test_the_kernels_stamps_of_arrival_and_departure_lie_between_our_own_reading
     last = None
     while departures.receive(pair.sender, kernel.MSG_ERRQUEUE):
         last = error_queue_verdict(departures.ancillary(departures.count - 1))
+        told = departures.departures()
+        assert told == [departures.departure(i) for i in range(departures.count)]
     assert isinstance(last, Stamp)
     assert before <= last.time <= arrived
     assert last.source is StampSource.KERNEL
+
+
+def test_the_departure_of_an_earlier_datagram_in_the_slot_is_not_that_of_the_next(
+    pair: Pair,
+) -> None:
+    level, option = (
+        (socket.IPPROTO_IPV6, kernel.IPV6_RECVERR)
+        if pair.sender.family == socket.AF_INET6
+        else (socket.IPPROTO_IP, kernel.IP_RECVERR)
+    )
+    pair.sender.setsockopt(level, option, 1)
+    flags = kernel.SOFTWARE | kernel.TX_SOFTWARE
+    pair.sender.setsockopt(socket.SOL_SOCKET, kernel.SO_TIMESTAMPING, flags)
+    batch = ReceiveBatch(size=1, control_bytes=192)
+    _batch_to(pair.target, [b"x"]).send(pair.sender)
+    _await(pair.sender, select.POLLERR)
+    assert batch.receive(pair.sender, kernel.MSG_ERRQUEUE) == 1
+    (departed,) = batch.departures()
+    assert Stamp(departed, StampSource.KERNEL) == error_queue_verdict(batch.ancillary(0))
+    _receive_all(pair.receiver, batch, 1)  # without stamps: no control message at all
+    assert batch.departures() == [0]
+
+
+def test_the_end_of_a_datagram_is_no_longer_than_it(pair: Pair) -> None:
+    batch = ReceiveBatch(size=4)
+    _batch_to(pair.target, [b"01234567", b"abc", b""]).send(pair.sender)
+    _receive_all(pair.receiver, batch, 3)
+    assert [batch.ending(i, 8) for i in range(3)] == [b"01234567", b"abc", b""]
+    assert batch.ending(0, 2) == b"67"
 
 
 def test_without_a_stamp_there_is_none(pair: Pair) -> None:
@@ -180,7 +211,7 @@ def test_without_a_stamp_there_is_none(pair: Pair) -> None:
     bare = ReceiveBatch(size=1, control_bytes=0)
     _batch_to(pair.target, [b"x"]).send(pair.sender)
     _receive_all(pair.receiver, bare, 1)
-    assert (bare.kernel_stamp(0), bare.ancillary(0)) == (0, [])
+    assert (bare.kernel_stamp(0), bare.departures(), bare.ancillary(0)) == (0, [0], [])
 
 
 def test_several_control_messages_are_told_apart(pair: Pair) -> None:

@@ -5,11 +5,13 @@ has neither.
 """
 
 import asyncio
+import select
 import socket
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 
@@ -198,6 +200,57 @@ def test_hundreds_of_datagrams_each_get_their_own_stamp_and_answer(
     assert sorted(last) == list(range(1, count + 1))  # type: ignore[type-var]
     if kernel_stamps:
         assert {s.source for s in last.values() if isinstance(s, Stamp)} == {StampSource.KERNEL}
+
+
+@pytest.mark.skipif(not available(), reason="kernel stamps are Linux's")
+def test_of_many_at_once_each_kernel_stamp_comes_before_its_answer() -> None:
+    async def conversation(core: Recorder, server: Responder) -> None:
+        enough = asyncio.Event()
+        core.then = lambda what: enough.set() or [] if len(core.of("frame")) == 20 else []
+        driver = UdpDriver(core, NtpCodec())
+        try:
+            driver.perform([Send(where(server), request(n), tag=n) for n in range(1, 21)])
+            # Block the loop until an answer is there, before the driver has looked for stamps.
+            (port,) = driver._by_descriptor.values()
+            watcher = select.poll()
+            watcher.register(port.sock, select.POLLIN)
+            while not any(events & select.POLLIN for _, events in watcher.poll(60_000)):
+                pass  # the stamps themselves wake the poll, too
+            await asyncio.wait_for(enough.wait(), 60)
+        finally:
+            driver.close()
+
+    core = Recorder()
+    with Responder() as server:
+        asyncio.run(conversation(core, server))
+    stamped: set[object] = set()
+    for kind, *rest in core.inputs:
+        if kind == "sent" and cast(Stamp, rest[1]).source is StampSource.KERNEL:
+            stamped.add(rest[0])
+        elif kind == "frame":
+            assert cast(NtpPacket, cast(Arrival, rest[0]).frame).origin_timestamp in stamped
+
+
+@pytest.mark.skipif(not available(), reason="kernel stamps are Linux's")
+def test_a_refusal_that_comes_when_no_stamp_is_awaited_is_told() -> None:
+    async def conversation(core: Recorder, server: Responder) -> None:
+        told = asyncio.Event()
+        core.then = lambda what: told.set() or [] if what[0] == "refused" else []
+        driver = UdpDriver(core, NtpCodec())
+        try:
+            driver.perform([Send(where(server), request(7), tag="a")])
+            (port,) = driver._by_descriptor.values()
+            assert port.owed == 0
+            # The same datagram again where nobody listens: its refusal names the same tag.
+            port.sock.sendto(request(7).encode(), NOBODY)
+            await asyncio.wait_for(told.wait(), 60)
+        finally:
+            driver.close()
+
+    core = Recorder()
+    with Responder(silent) as server:
+        asyncio.run(conversation(core, server))
+    assert [tag for _, tag, _ in core.of("refused")] == ["a"]
 
 
 @BOTH_WAYS
