@@ -8,11 +8,12 @@ Pure: :func:`conclude` turns the record of a :class:`~clocksync.measuring.survey
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 from clocksync.measuring.prober import Prober
 from clocksync.measuring.settings import MeasureSettings
 from clocksync.ntp.checks import Rejection, Standing
-from clocksync.ntp.estimate import Contradiction, Estimate, estimate
+from clocksync.ntp.estimate import Contradiction, estimate
 from clocksync.ntp.packet import reference_id_text
 from clocksync.ntp.sample import DISTANCE_MAX_NS
 from clocksync.ntp.selection import select
@@ -156,44 +157,38 @@ def _row(one: Asked, at_ns: int, settings: MeasureSettings) -> HostResult:
         return HostResult(one.host, one.port, one.address, Verdict.UNREACHABLE, one.failure)
     association = one.prober.association
     packet = association.last
-    row = HostResult(
-        one.host,
-        one.port,
-        one.prober.address[0],
-        Verdict.TRUECHIMER,
-        None,
-        samples=association.asked,
-        answered=association.answered,
-    )
+    known: dict[str, Any] = {
+        "host": one.host,
+        "port": one.port,
+        "address": one.prober.address[0],
+        "samples": association.asked,
+        "answered": association.answered,
+    }
     if packet is not None:
-        row = replace(
-            row,
-            stratum=packet.stratum,
-            reference_id=reference_id_text(packet.reference_id, packet.stratum),
-            leap=packet.leap,
-            root_delay_ns=from_short(packet.root_delay),
-            root_dispersion_ns=from_short(packet.root_dispersion),
-        )
+        known |= {
+            "stratum": packet.stratum,
+            "reference_id": reference_id_text(packet.reference_id, packet.stratum),
+            "leap": packet.leap,
+            "root_delay_ns": from_short(packet.root_delay),
+            "root_dispersion_ns": from_short(packet.root_dispersion),
+        }
     samples = association.samples
     if not samples:
         verdict, reason = _why_nothing(one.prober)
-        return replace(row, verdict=verdict, reason=reason)
+        return HostResult(verdict=verdict, reason=reason, **known)
     found = estimate(samples, at_ns, settings.max_drift_ppm)
     if isinstance(found, Contradiction):
         reason = (
             f"its answers contradict each other by {format_duration(found.gap_ns)}: a clock was"
             f" stepped meanwhile, drifts by more than {settings.max_drift_ppm:g} ppm, or it lies"
         )
-        return replace(row, verdict=Verdict.INVALID, reason=reason)
+        return HostResult(verdict=Verdict.INVALID, reason=reason, **known)
     if samples[-1].root_distance_ns >= DISTANCE_MAX_NS:
-        return replace(row, verdict=Verdict.INVALID, reason=Rejection.ROOT_DISTANCE.value)
-    return _with_estimate(row, found, one.prober)
-
-
-def _with_estimate(row: HostResult, found: Estimate, prober: Prober) -> HostResult:
-    return replace(
-        row,
-        reason="; ".join(_cautions(prober)) or None,
+        reason = Rejection.ROOT_DISTANCE.value
+        return HostResult(verdict=Verdict.INVALID, reason=reason, **known)
+    return HostResult(
+        verdict=Verdict.TRUECHIMER,
+        reason="; ".join(_cautions(one.prober)) or None,
         offset_ns=found.offset_ns,
         error_bound_ns=found.error_bound_ns,
         delay_ns=found.delay_ns,
@@ -202,6 +197,7 @@ def _with_estimate(row: HostResult, found: Estimate, prober: Prober) -> HostResu
         skew_bound_ppm=found.skew_bound_ppm,
         timestamps=found.source,
         interleaved=found.interleaved,
+        **known,
     )
 
 

@@ -1,6 +1,5 @@
 """The NTP packet header (RFC 5905 figure 8), and how its fields read for people."""
 
-import ipaddress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
@@ -77,4 +76,4 @@ def reference_id_text(reference_id: int, stratum: int) -> str:
     """
     if stratum <= 1:
         return printable(reference_id.to_bytes(4, "big"))
-    return str(ipaddress.IPv4Address(reference_id))
+    return ".".join(map(str, reference_id.to_bytes(4, "big")))
