@@ -9,13 +9,16 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check fix bench peers campaign fuzz clean
+.PHONY: help demo demo-multicast test lint check fix bench peers campaign fuzz clean
 
 help: ## say what there is
-	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: $(INSTALLED) ## measure three wrong clocks, and print the truth beside it
 	@$(BIN)/python -m tools.demo_measure
+
+demo-multicast: $(INSTALLED) ## three processes multicast; their orders must have one digest
+	@$(BIN)/python -m tools.demo_multicast
 
 test: $(INSTALLED) ## run the whole suite
 	@$(BIN)/python -m pytest $(ARGS)
@@ -36,6 +39,8 @@ bench: $(INSTALLED) peers ## accuracy and cost beside chrony, ntpsec and ntplib 
 	@$(BIN)/python -m benchmarks.probe_cost
 	@$(BIN)/python -m benchmarks.serve_rate
 	@$(BIN)/python -m benchmarks.logical_clocks
+	@$(BIN)/python -m benchmarks.multicast
+	@$(BIN)/python -m benchmarks.mutex
 
 peers: $(INSTALLED) ## fetch chrony, ntpsec and linuxptp into .peers, without installing them
 	@$(BIN)/python -m tools.peers fetch

@@ -15,7 +15,9 @@ import typer
 
 from clocksync.runtime.errors import ToolkitError
 from clocksync.runtime.units import format_duration
+from ordering.demo import demo
 from ordering.diagram import Rows, draw
+from ordering.mutex_cli import mutex
 from ordering.process import process_text
 from ordering.trace.export import to_shiviz, to_tsviz
 from ordering.trace.files import read_run
@@ -24,6 +26,7 @@ from ordering.trace.run import Run
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     help="Order events of distributed programs without trusting their clocks.",
     pretty_exceptions_enable=False,
 )
@@ -47,6 +50,10 @@ class LogFormat(Enum):
 @app.callback()
 def ordering() -> None:
     """Order events of distributed programs without trusting their clocks."""
+
+
+app.command()(demo)
+app.command()(mutex)
 
 
 @app.command()

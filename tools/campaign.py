@@ -40,6 +40,9 @@ TOTALS = ROOT / "out" / "campaign.jsonl"
 # A name for people, and the function: "module:function".
 CAMPAIGNS = {
     "measure": "tests.cluster.measure_properties:check",
+    "multicast": "tests.cluster.multicast_runs:check",
+    "mutex": "tests.cluster.mutex_properties:check",
+    "mutex-storm": "tests.cluster.mutex_properties:check_storm",
 }
 # What a result depends on: any change here, and earlier results are of other code.
 CODE = ("clocksync", "ordering", "vsync", "tests/cluster")

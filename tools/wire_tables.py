@@ -17,6 +17,9 @@ from clocksync.runtime.wire import Bits, Counted, Field, Fixed, Frame, Shape, Si
 MODULES = (
     "clocksync.runtime.envelope",
     "clocksync.ntp.packet",
+    "ordering.election.frames",
+    "ordering.links.segment",
+    "ordering.mutex.frames",
 )
 
 # Which kinds in the envelope belong to which package.

@@ -1,1 +1,1 @@
-"""Virtual synchrony over a Totem ring. The ground it will stand on is in place; it is not there yet."""
+"""Virtual synchrony over a Totem ring: the ground it will stand on is in place, the ring is not."""

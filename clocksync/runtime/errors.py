@@ -9,8 +9,9 @@
     ├── MissingExtra      an optional dependency is not installed; the message says how to
     └── NotSynchronised   no trustworthy time; carries the last interval and why
 
-Those of one module live in it: ``MalformedHistory``, ``SimulationFailure``, ``Stuck``, and
-``StampFromTheFuture``, ``BoundsContradicted``, ``BadTrace`` of :mod:`ordering`.
+Those of one module live in it: ``MalformedHistory``, ``SimulationFailure``, ``Stuck``, and of
+:mod:`ordering` ``StampFromTheFuture``, ``BoundsContradicted``, ``BadTrace``, ``NotReached``,
+``GrantLost``, ``StaleToken``.
 
 What networks do (loss, silence, partition) is an event or a wide interval, never an exception.
 What a peer does is data: it is counted, never raised out of a core.

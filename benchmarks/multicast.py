@@ -1,0 +1,147 @@
+"""Ordered multicast: messages/s delivered at every member, and latency, for each order.  [I/O]
+
+Three processes on loopback addresses, all of them sending 64-byte messages as fast as the group
+takes them. Throughput is what the slowest member had delivered of everybody's, over the time from
+its first delivery to its last. Latency is one message at a time, from multicast to its delivery at
+the sender, the others idle. ``python -m benchmarks.multicast [--seconds S] [--orders ...]``
+"""
+
+import argparse
+import asyncio
+import multiprocessing
+import statistics
+import sys
+import time
+from multiprocessing.connection import Connection
+
+from rich.table import Table
+
+from benchmarks.harness import machine, the_machine_alone
+from clocksync.runtime.units import MICROSECOND
+from ordering.multicast import Group, Order, Rule, join
+
+MEMBERS = (1, 2, 3)
+MESSAGE = bytes(64)
+TOGETHER = 64
+"""Messages handed over in one call."""
+LATENCY_SAMPLES = 1_000
+
+
+def _where(port: int) -> dict[int, str]:
+    return {member: f"127.0.0.{member}:{port}" for member in MEMBERS}
+
+
+async def _throughput(group: Group, seconds: float) -> tuple[int, float]:
+    """Messages delivered here, and the seconds between the first and the last of them."""
+    delivered, first, last = 0, 0.0, 0.0
+
+    async def send() -> None:
+        messages = [MESSAGE] * TOGETHER
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            await group.multicast_many(messages)
+            await asyncio.sleep(0)
+
+    async def receive() -> None:
+        nonlocal delivered, first, last
+        async for batch in group.batches():
+            delivered += len(batch.messages)
+            last = time.perf_counter()
+            first = first or last
+
+    async with asyncio.TaskGroup() as tasks:
+        receiving = tasks.create_task(receive())
+        await send()
+        group.note(b"done")
+        await group.wait_for(lambda: len(group.notes) >= len(MEMBERS) - 1, 60)
+        await group.wait_for(lambda: group.member.order.head() is None, 60)
+        receiving.cancel()
+    return delivered, last - first
+
+
+async def _latency(group: Group, me: int) -> list[int]:
+    if me != MEMBERS[-1]:  # not the sequencer, which is the first
+        await group.wait_for(lambda: bool(group.notes), 60)
+        return []
+    samples, deliveries = [], group.batches()
+    for _ in range(LATENCY_SAMPLES):
+        begin = time.perf_counter_ns()
+        await group.multicast(MESSAGE)
+        await anext(deliveries)
+        samples.append(time.perf_counter_ns() - begin)
+    await deliveries.aclose()
+    group.note(b"done")
+    return samples
+
+
+async def _member(me: int, order: str, rule: str, port: int, seconds: float) -> tuple[object, ...]:
+    where = _where(port)
+    peers = {member: address for member, address in where.items() if member != me}
+    async with join(me, listen=where[me], peers=peers, order=order, rule=rule, name="t") as group:
+        await group.reach(20)
+        throughput = await _throughput(group, seconds)
+        links = [link.counters for link in group.member.links.of.values()]
+        resent = sum(link.resent for link in links)
+    peers = {member: address.replace(str(port), str(port + 1)) for member, address in peers.items()}
+    listen = where[me].replace(str(port), str(port + 1))
+    async with join(me, listen=listen, peers=peers, order=order, rule=rule, name="l") as group:
+        await group.reach(20)
+        latency = await _latency(group, me)
+    return (*throughput, latency, resent, time.process_time())
+
+
+def _process(
+    me: int, order: str, rule: str, port: int, seconds: float, fast: bool, to: Connection
+) -> None:
+    if fast:
+        import uvloop
+
+        uvloop.install()
+    to.send(asyncio.run(_member(me, order, rule, port, seconds)))
+
+
+def measure(order: Order, rule: Rule, port: int, seconds: float, fast: bool) -> list[str]:
+    """One row of the table."""
+    spawn = multiprocessing.get_context("spawn")
+    running = []
+    for me in MEMBERS:
+        ours, theirs = spawn.Pipe()
+        given = (me, order.value, rule.value, port, seconds, fast, theirs)
+        process = spawn.Process(target=_process, args=given, daemon=True)
+        process.start()
+        running.append((process, ours))
+    results = [ours.recv() for _, ours in running]
+    for process, _ in running:
+        process.join()
+    rate = min(delivered / elapsed for delivered, elapsed, *_ in results)
+    latency = sorted(sample for result in results for sample in result[2])
+    resent = sum(result[3] for result in results)
+    median, late = statistics.median(latency), latency[len(latency) * 99 // 100]
+    return [f"{rate:,.0f}", f"{median / MICROSECOND:.0f}", f"{late / MICROSECOND:.0f}", str(resent)]
+
+
+def main() -> int:
+    """Print the table; 0."""
+    parser = argparse.ArgumentParser(description="Ordered multicast, messages/s and latency")
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--port", type=int, default=47_800)
+    parser.add_argument("--orders", nargs="*", default=[order.value for order in Order])
+    parser.add_argument("--fast", action="store_true", help="with uvloop")
+    given = parser.parse_args()
+    from rich.console import Console
+
+    table = Table(title="3 members, 64-byte messages, all sending", caption=machine())
+    for title in ("order", "acknowledged", "messages/s", "p50 us", "p99 us", "resent"):
+        table.add_column(title, justify="left" if title in ("order", "acknowledged") else "right")
+    with the_machine_alone():
+        for order in map(Order, given.orders):
+            rules = (Rule.SPARING, Rule.FULL) if order is Order.TOTAL else (Rule.SPARING,)
+            for rule in rules:
+                row = measure(order, rule, given.port, given.seconds, given.fast)
+                table.add_row(order.value, rule.value if order is Order.TOTAL else "", *row)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

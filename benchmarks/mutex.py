@@ -1,0 +1,271 @@
+"""Locks/s of every mutex, beside Redis and PySyncObj, in one run.  [I/O]
+
+Three processes on loopback addresses, one lock. *Alone*: one of them (not the coordinator) enters
+and leaves as fast as it can. *Contended*: all three do. With epochs is what survives crashes; bare
+is the textbook's algorithm. Peers, where they are installed: Redis 7's ``SET NX`` and delete from
+Python (one server, no replication, nothing on disk: it does not survive a crash), and PySyncObj's
+replicated lock (Raft among the three). ``python -m benchmarks.mutex [--seconds S] [--redis PATH]``
+"""
+
+import argparse
+import asyncio
+import contextlib
+import multiprocessing
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from multiprocessing.synchronize import Barrier as BarrierType
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.harness import machine, the_machine_alone
+from ordering.mutex import ALGORITHMS, join
+
+MEMBERS = (1, 2, 3)
+TOGETHER_S = 60.0
+"""How long processes wait for each other at most."""
+
+Entered = tuple[int, float]
+"""Entries, and the median of how long one took from asking to having left, in us."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One contestant: its name, and what was measured alone and contended."""
+
+    name: str
+    alone: Entered
+    contended: list[Entered]
+
+
+def measure(
+    name: str, work: Callable[..., None], seconds: float, arguments: tuple[object, ...] = ()
+) -> Result:
+    """Run three processes of `work`, first with one that asks, then with three."""
+    alone = _run(work, (2,), seconds, arguments)
+    return Result(name, alone[0], _run(work, MEMBERS, seconds, arguments))
+
+
+def _run(
+    work: Callable[..., None],
+    askers: tuple[int, ...],
+    seconds: float,
+    arguments: tuple[object, ...],
+) -> list[Entered]:
+    context = multiprocessing.get_context("spawn")
+    gate, results = context.Barrier(len(MEMBERS)), context.SimpleQueue()
+    ports = _ports()
+    processes = [
+        context.Process(
+            target=work, args=(me, me in askers, seconds, ports, gate, results, *arguments)
+        )
+        for me in MEMBERS
+    ]
+    for process in processes:
+        process.start()
+    found = [results.get() for _ in askers]
+    for process in processes:
+        process.join(TOGETHER_S)
+        if process.exitcode is None:
+            process.kill()
+    return found
+
+
+def _ports() -> dict[int, int]:
+    socks = {me: socket.socket() for me in MEMBERS}
+    for sock in socks.values():
+        sock.bind(("127.0.0.1", 0))
+    ports = {me: sock.getsockname()[1] for me, sock in socks.items()}
+    for sock in socks.values():
+        sock.close()
+    return ports
+
+
+def _tally(entered: list[float]) -> Entered:
+    return len(entered), 1e6 * statistics.median(entered or [0.0])
+
+
+def ours(
+    me: int,
+    asks: bool,
+    seconds: float,
+    ports: dict[int, int],
+    gate: BarrierType,
+    results: "multiprocessing.SimpleQueue[Entered]",
+    algorithm: str,
+    epochs: bool,
+) -> None:
+    """A member of a group of ours."""
+    where = {member: f"127.0.0.1:{port}" for member, port in ports.items()}
+    listen = where.pop(me)
+
+    async def run() -> None:
+        joined = join(me, listen=listen, peers=where, algorithm=algorithm, epochs=epochs)
+        async with joined as mutex:
+            async with mutex.acquire(TOGETHER_S):
+                pass
+            await asyncio.to_thread(gate.wait, TOGETHER_S)
+            entered, end = [], time.perf_counter() + seconds
+            while asks and time.perf_counter() < end:
+                began = time.perf_counter()
+                async with mutex.acquire(TOGETHER_S):
+                    pass
+                entered.append(time.perf_counter() - began)
+                await asyncio.sleep(0)
+            if asks:
+                results.put(_tally(entered))
+            await asyncio.to_thread(gate.wait, TOGETHER_S)
+
+    asyncio.run(run())
+
+
+def redis(
+    me: int,
+    asks: bool,
+    seconds: float,
+    ports: dict[int, int],
+    gate: BarrierType,
+    results: "multiprocessing.SimpleQueue[Entered]",
+    port: int,
+) -> None:
+    """A client of one Redis: SET NX until it succeeds, then delete."""
+    from redis import Redis
+
+    client = Redis(port=port)
+    client.ping()
+    gate.wait(TOGETHER_S)
+    entered, end = [], time.perf_counter() + seconds
+    while asks and time.perf_counter() < end:
+        began = time.perf_counter()
+        while not client.set("lock", me, nx=True, px=10_000):
+            pass
+        client.delete("lock")
+        entered.append(time.perf_counter() - began)
+    if asks:
+        results.put(_tally(entered))
+    gate.wait(TOGETHER_S)
+    client.close()
+
+
+def pysyncobj(
+    me: int,
+    asks: bool,
+    seconds: float,
+    ports: dict[int, int],
+    gate: BarrierType,
+    results: "multiprocessing.SimpleQueue[Entered]",
+) -> None:
+    """A member of a PySyncObj group with its replicated lock manager."""
+    from pysyncobj import SyncObj
+    from pysyncobj.batteries import ReplLockManager
+
+    where = {member: f"127.0.0.1:{port}" for member, port in ports.items()}
+    lock = ReplLockManager(autoUnlockTime=75)
+    node = SyncObj(where.pop(me), list(where.values()), consumers=[lock])
+    while not node.isReady():
+        time.sleep(0.01)
+    gate.wait(TOGETHER_S)
+    entered, end = [], time.perf_counter() + seconds
+    while asks and time.perf_counter() < end:
+        began = time.perf_counter()
+        while not lock.tryAcquire("lock", sync=True, timeout=5):
+            if time.perf_counter() > end:
+                break
+        else:
+            lock.release("lock", sync=True, timeout=5)
+            entered.append(time.perf_counter() - began)
+    if asks:
+        results.put(_tally(entered))
+    gate.wait(TOGETHER_S)
+    node.destroy()
+
+
+@contextlib.contextmanager
+def redis_server(program: str) -> Iterator[int]:
+    """A Redis of our own: nothing on disk, the loopback only. Its port."""
+    [port, *_] = _ports().values()
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen([program, *options, "--dir", folder], stdout=quiet) as server:
+            try:
+                _wait_for(port)
+                yield port
+            finally:
+                server.terminate()
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(200):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.1):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"nothing listens on port {port}")
+
+
+def contestants(seconds: float, redis_program: str | None) -> Iterator[Result | str]:
+    """A result, or the reason why there is none."""
+    for algorithm in ALGORITHMS:
+        for epochs in (True, False):
+            name = f"{algorithm}, {'with epochs' if epochs else 'bare'}"
+            yield measure(name, ours, seconds, (algorithm, epochs))
+    if redis_program is None or find_spec("redis") is None:
+        yield "Redis: left out; it needs redis-server and pip install redis"
+    else:
+        try:
+            with redis_server(redis_program) as port:
+                yield measure("Redis SET NX, one server", redis, seconds, (port,))
+        except TimeoutError as error:
+            yield f"Redis: left out; {redis_program} did not start: {error}"
+    if find_spec("pysyncobj") is None:
+        yield "PySyncObj: left out; pip install pysyncobj"
+    else:
+        yield measure("PySyncObj ReplLockManager", pysyncobj, seconds)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mutex", description="locks/s")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--redis", help="path of redis-server, if not on PATH")
+    options = parser.parse_args()
+    table = Table(title="one lock, three processes, loopback", caption=machine())
+    table.add_column("mutex")
+    for head in (
+        "alone\nlocks/s",
+        "alone\nmedian us",
+        "three ask\nlocks/s",
+        "three ask\nmedian us",
+    ):
+        table.add_column(head, justify="right")
+    table.add_column("each of the three", justify="right")
+    reasons = []
+    with the_machine_alone():
+        for result in contestants(options.seconds, options.redis or shutil.which("redis-server")):
+            if isinstance(result, str):
+                reasons.append(result)
+                continue
+            print(f"{result.name}: done", file=sys.stderr)
+            counts = [count for count, _ in result.contended]
+            table.add_row(
+                result.name,
+                f"{result.alone[0] / options.seconds:,.0f}",
+                f"{result.alone[1]:,.0f}",
+                f"{sum(counts) / options.seconds:,.0f}",
+                f"{statistics.median(us for _, us in result.contended):,.0f}",
+                " ".join(f"{count / options.seconds:,.0f}" for count in counts),
+            )
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table, *reasons, sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
