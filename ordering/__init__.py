@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ordering.lamport import LamportClock as LamportClock
     from ordering.lamport import LamportStamp as LamportStamp
     from ordering.messages import Received as Received
-    from ordering.multicast.group import join as join
     from ordering.process import Process as Process
     from ordering.relation import Order as Order
     from ordering.reservation import FileStore as FileStore
@@ -64,7 +63,6 @@ _HOMES = {
     "Versions": "ordering.dotted",
     "compare_intervals": "ordering.interval_order",
     "tightened": "ordering.interval_order",
-    "join": "ordering.multicast.group",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605  a list, made from the one table of names
