@@ -139,13 +139,14 @@ def _unseen_sending_ns(samples: Sequence[Sample], best: Sample) -> int:
     In basic mode the server reads its clock and then sends, so its transmit stamp is early by the
     time that takes, which nobody tells; our own is the kernel's and exact. Left alone, the
     difference looks like distance. We know what the same takes on our side, and take the least of
-    that for the server's. An assumption of symmetry, like half the delay: it moves the estimate
-    within the bound, and never the bound.
+    that for the server's, but no more than it says it held the request: a server that answers in
+    no time stamps in its card. An assumption of symmetry, like half the delay: it moves the
+    estimate within the bound, and never the bound.
     """
     if best.interleaved or not best.sending_ns:
         return 0
     ours = min(s.sending_ns for s in samples if s.sending_ns)
-    return min(ours, SENDING_MAX_NS, best.delay_ns)
+    return max(0, min(ours, SENDING_MAX_NS, best.delay_ns, best.t3 - best.t2))
 
 
 def _claimed_skew(
