@@ -34,7 +34,9 @@ fix: $(INSTALLED) ## format, and repair what lint can repair
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix --quiet .
 
-bench: $(INSTALLED) peers ## accuracy and cost beside chrony, ntpsec and ntplib (root; minutes)
+bench: $(INSTALLED) ## every figure beside its peers, in one run (root on Linux; minutes)
+	@$(BIN)/python -m tools.peers fetch --all
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet '.[bench]' -c constraints.txt
 	@$(BIN)/python -m benchmarks.accuracy
 	@$(BIN)/python -m benchmarks.probe_cost
 	@$(BIN)/python -m benchmarks.serve_rate

@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import contextlib
 import multiprocessing
-import shutil
 import socket
 import statistics
 import subprocess
@@ -28,6 +27,7 @@ from rich.table import Table
 
 from benchmarks.harness import machine, the_machine_alone
 from ordering.mutex import ALGORITHMS, join
+from tools import peers
 
 MEMBERS = (1, 2, 3)
 TOGETHER_S = 60.0
@@ -195,7 +195,8 @@ def redis_server(program: str) -> Iterator[int]:
     with tempfile.TemporaryDirectory() as folder:
         options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
         quiet = subprocess.DEVNULL
-        with subprocess.Popen([program, *options, "--dir", folder], stdout=quiet) as server:
+        arguments = [program, *options, "--dir", folder]
+        with subprocess.Popen(arguments, env=peers.environment(), stdout=quiet) as server:
             try:
                 _wait_for(port)
                 yield port
@@ -234,7 +235,7 @@ def contestants(seconds: float, redis_program: str | None) -> Iterator[Result | 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutex", description="locks/s")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
-    parser.add_argument("--redis", help="path of redis-server, if not on PATH")
+    parser.add_argument("--redis", help="path of redis-server, if neither fetched nor on PATH")
     options = parser.parse_args()
     table = Table(title="one lock, three processes, loopback", caption=machine())
     table.add_column("mutex")
@@ -248,7 +249,8 @@ def main() -> int:
     table.add_column("each of the three", justify="right")
     reasons = []
     with the_machine_alone():
-        for result in contestants(options.seconds, options.redis or shutil.which("redis-server")):
+        found = peers.find("redis-server")
+        for result in contestants(options.seconds, options.redis or (found and str(found))):
             if isinstance(result, str):
                 reasons.append(result)
                 continue

@@ -24,6 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent / ".peers" / "root"
 
 PACKAGES = ("chrony", "ntpsec", "ntpsec-ntpdig", "python3-ntp", "linuxptp", "nftables")
 
+BENCHMARKED = ("redis-server", "redis-tools")
+"""What only benchmarks run: `fetch --all` brings them, too."""
+
 PROGRAMS = ("chronyd", "chronyc", "ntpd", "ntpdig", "ptp4l", "pmc", "nft")
 
 _RECORDS = ".packages"
@@ -161,7 +164,7 @@ def _fetch_libraries(root: Path) -> None:
 
 def _missing_libraries(root: Path) -> set[str]:
     missing: set[str] = set()
-    for program in PROGRAMS:
+    for program in (*PROGRAMS, "redis-server"):
         path = find(program, root)
         if path is not None and path.is_relative_to(root):
             text = _run(["ldd", str(path)], str(root), environment(root)).stdout
@@ -174,7 +177,8 @@ def _depended_libraries(root: Path) -> set[str]:
     for _, depends in _records(root).values():
         for part in depends.split(","):
             name = re.split(r"[\s(:|]", part.strip(), maxsplit=1)[0]
-            if name.startswith("lib") and not name.startswith("libc6"):
+            # Redis is linked against Lua's modules, which are not named as libraries.
+            if name.startswith(("lib", "lua-")) and not name.startswith("libc6"):
                 names.add(name)
     return names
 
@@ -216,10 +220,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.peers", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("verb", choices=("fetch", "list"))
-    verb: str = parser.parse_args(arguments).verb
+    parser.add_argument("--all", action="store_true", help="also what only benchmarks run")
+    chosen = parser.parse_args(arguments)
+    verb: str = chosen.verb
     if verb == "fetch":
         try:
-            fetch()
+            fetch(packages=PACKAGES + BENCHMARKED if chosen.all else PACKAGES)
         except PeersMissing as error:
             print(f"peers: {error}", file=sys.stderr)
             return 1 if shutil.which("apt-get") else 2
