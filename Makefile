@@ -36,7 +36,7 @@ fix: $(INSTALLED) ## format, and repair what lint can repair
 
 bench: $(INSTALLED) ## every figure beside its peers, in one run (root on Linux; minutes)
 	@$(BIN)/python -m tools.peers fetch --all
-	@$(BIN)/python -m pip --disable-pip-version-check install --quiet '.[bench]' -c constraints.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet -e '.[bench]' -c constraints.txt
 	@$(BIN)/python -m benchmarks.accuracy
 	@$(BIN)/python -m benchmarks.probe_cost
 	@$(BIN)/python -m benchmarks.serve_rate
