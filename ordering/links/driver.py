@@ -12,7 +12,6 @@ translation do no harm; links believe only who receives what is sent to a peer's
 
 import asyncio
 import errno
-import heapq
 import os
 import socket
 import time
@@ -36,6 +35,7 @@ from clocksync.runtime.core import (
 from clocksync.runtime.envelope import Envelope
 from clocksync.runtime.errors import BadConfig, MalformedFrame
 from clocksync.runtime.mmsg import Address
+from clocksync.runtime.timers import Timers
 from clocksync.runtime.units import SECOND
 
 BATCH = 64
@@ -151,9 +151,7 @@ class LinkDriver:
         self._member_at = {address: peer for peer, address in peers.items()}
         self._queue: list[tuple[bytes, Hashable]] = []
         self._soon: list[Hashable] = []
-        self._timers: list[tuple[int, int, Hashable]] = []
-        self._serial_of: dict[Hashable, int] = {}
-        self._serial = 0
+        self._timers = Timers()
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0
         self._is_called_soon = False
@@ -234,11 +232,9 @@ class LinkDriver:
                     self._soon.append(timer)
                     continue
                 now = now or time.monotonic_ns()
-                self._serial += 1
-                self._serial_of[timer] = self._serial
-                heapq.heappush(self._timers, (now + after, self._serial, timer))
+                self._timers.set(timer, now + after)
             elif kind is CancelTimer:
-                self._serial_of.pop(cast(CancelTimer, effect).timer, None)
+                self._timers.cancel(cast(CancelTimer, effect).timer)
             else:
                 self._on_event(cast(Notify, effect).event)
 
@@ -332,25 +328,20 @@ class LinkDriver:
     def _arm(self) -> None:
         if self.closed:
             return
-        timers = self._timers
-        while timers and self._serial_of.get(timers[0][2]) != timers[0][1]:
-            heapq.heappop(timers)
-        if not timers or (self._alarm is not None and self._alarm_at <= timers[0][0]):
+        due = self._timers.next_due()
+        if due is None or (self._alarm is not None and self._alarm_at <= due):
             return
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm_at = timers[0][0]
-        wait = max(0, self._alarm_at - time.monotonic_ns()) / SECOND
+        self._alarm_at = due
+        wait = max(0, due - time.monotonic_ns()) / SECOND
         self._alarm = self._loop.call_later(wait, self._guarded, self._ring)
 
     def _ring(self) -> None:
         self._alarm = None
         now = time.monotonic_ns()
-        while self._timers and self._timers[0][0] <= now:
-            _, serial, timer = heapq.heappop(self._timers)
-            if self._serial_of.get(timer) == serial:
-                del self._serial_of[timer]
-                self._perform(self.core.on_timer(timer, now))
+        for timer in self._timers.due(now):
+            self._perform(self.core.on_timer(timer, now))
         self._finish()
 
 
