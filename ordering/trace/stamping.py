@@ -17,7 +17,8 @@ from ordering.process import Process, checked_process, process_text
 from ordering.trace.events import BadTrace, Event, Kind, event_of, parse_records
 from ordering.vector import VectorClock, VectorStamp
 
-_SHOWN = ("kind", "service", "reason", "handle", "digest", "message")
+_SHOWN = ("message", "kind", "service", "reason", "handle")
+"""What tells most of a history's event: its text holds the first two that it has."""
 
 
 @dataclass(frozen=True, slots=True)

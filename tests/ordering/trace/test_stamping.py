@@ -41,7 +41,7 @@ def test_a_history_is_read_with_every_incarnation_as_a_process_of_its_own():
     assert run.processes == [1, "2/aa", "2/bb"]
     assert [(s.name, r.name) for s, r in run.messages()] == [("1:2", '"2/aa":1')]
     own = run.event(1, 3)
-    assert (own.kind.value, own.text) == ("local", "deliver safe 5/1")
+    assert (own.kind.value, own.text) == ("local", "deliver 5/1 safe")
     assert run.happened_before(run.event(1, 2), run.event("2/aa", 2))
     assert run.event("2/aa", 1).error_ns is None  # the stamp's error is not the reading's
     assert not run.happened_before(run.event(1, 2), run.event("2/bb", 2))
