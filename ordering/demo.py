@@ -26,7 +26,7 @@ import typer
 
 from clocksync.runtime.errors import BadConfig, ToolkitError
 from clocksync.runtime.history import FileHistory, entry
-from ordering.links.driver import error_words
+from clocksync.runtime.sockets import error_words
 from ordering.multicast import Batch, Closed, Group, MemberSettings, NotReached, Order, Rule, join
 
 SCHEMA = "ordering.demo/1"

@@ -47,7 +47,6 @@ class Prober:
             precision_ns=settings.precision_ns,
             interleaved=settings.interleaved,
         )
-        self.started = False
         self.finished = False
         self.kiss = ""
         self.refusals = 0
@@ -62,7 +61,6 @@ class Prober:
         return self.association.good > 0
 
     def start(self, now: int) -> Effects:
-        self.started = True
         return self._ask(now)
 
     def _ask(self, now: int) -> Effects:

@@ -12,7 +12,8 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 
-from clocksync.measuring.settings import Address, HostSpec, is_address
+from clocksync.measuring.settings import HostSpec, is_address
+from clocksync.runtime.mmsg import Address
 
 THREADS_MAX = 32
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from clocksync.ntp.sample import MAX_DRIFT_PPM
 from clocksync.runtime.errors import BadConfig
-from clocksync.runtime.mmsg import Address
 from clocksync.runtime.units import MILLISECOND, SECOND
 
 NTP_PORT = 123
@@ -121,6 +120,3 @@ def is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-__all__ = ["Address", "HostSpec", "MeasureSettings"]

@@ -30,7 +30,6 @@ class Rejection(Enum):
     IMPOSSIBLE_DELAY = "the server claims to have held the request longer than the round trip took"
     REFERENCE_IN_FUTURE = "the server's clock was last set after it answered"
     ROOT_DISTANCE = "the server's root distance is 16 s or more"
-    AUTHENTICATION = "the answer is not authenticated"
 
 
 class Standing(Enum):

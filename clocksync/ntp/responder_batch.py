@@ -138,7 +138,7 @@ class BatchResponder:
         """Name the columns of both batches once: looking one up costs as much as using it."""
         size = self.incoming.size
         heads = _header_columns(self.incoming)
-        self._in_length, self._in_cut = heads["length"], heads["header"]["flags"]
+        self._in_length = heads["length"]
         self._in_control_length = heads["header"]["control_length"]
         self._in_name_length = heads["header"]["name_length"]
         self._in_names = np.frombuffer(self.incoming.names, "V28")

@@ -20,15 +20,11 @@ IS_LINUX = sys.platform.startswith("linux")
 SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35
 SO_TIMESTAMPING = 37
-SO_SELECT_ERR_QUEUE = 45
 
 # linux/net_tstamp.h
-TX_HARDWARE = 1 << 0
 TX_SOFTWARE = 1 << 1
-RX_HARDWARE = 1 << 2
 RX_SOFTWARE = 1 << 3
 SOFTWARE = 1 << 4
-RAW_HARDWARE = 1 << 6
 OPT_ID = 1 << 7
 OPT_TSONLY = 1 << 11
 
@@ -38,10 +34,6 @@ IPV6_RECVERR = 25
 IP_PKTINFO = 8
 IPV6_RECVPKTINFO = 49
 IPV6_PKTINFO = 50
-
-# linux/udp.h
-UDP_SEGMENT = 103
-UDP_GRO = 104
 
 # linux/errqueue.h: sock_extended_err.ee_origin
 ORIGIN_LOCAL = 1

@@ -49,8 +49,13 @@ def sockaddr(address: Address) -> tuple[str, int] | tuple[str, int, int, int]:
 
 
 def in_words(error: OSError) -> str:
-    """What a network error says, for people."""
+    """What it means that a datagram could not be delivered, for people."""
     if error.errno == errno.ECONNREFUSED:
         return "connection refused: nothing listens on that port"
+    return error_words(error)
+
+
+def error_words(error: OSError) -> str:
+    """What the system says of an error, as a phrase."""
     text = os.strerror(error.errno) if error.errno else str(error)
     return text[:1].lower() + text[1:]

@@ -12,7 +12,6 @@ translation do no harm; links believe only who receives what is sent to a peer's
 
 import asyncio
 import errno
-import os
 import socket
 import time
 from collections import Counter
@@ -35,6 +34,7 @@ from clocksync.runtime.core import (
 from clocksync.runtime.envelope import Envelope
 from clocksync.runtime.errors import BadConfig, MalformedFrame
 from clocksync.runtime.mmsg import Address
+from clocksync.runtime.sockets import sockaddr
 from clocksync.runtime.timers import Timers
 from clocksync.runtime.units import SECOND
 
@@ -114,7 +114,7 @@ def open_socket(listen: Address) -> socket.socket:
             except OSError:
                 with suppress(OSError):  # then it is the system's size: links live with it
                     sock.setsockopt(socket.SOL_SOCKET, plain, BUFFER_BYTES)
-        sock.bind(_sockaddr(listen))
+        sock.bind(sockaddr(listen))
     except OSError:
         sock.close()
         raise
@@ -274,7 +274,7 @@ class LinkDriver:
     def _send_each(self, part: list[tuple[bytes, Hashable]]) -> None:
         for payload, to in part:
             try:
-                self._sock.sendto(payload, _sockaddr(self._peers[cast(int, to)]))
+                self._sock.sendto(payload, sockaddr(self._peers[cast(int, to)]))
                 self.counters.sent += 1
             except OSError:
                 self.counters.dropped += 1
@@ -343,18 +343,3 @@ class LinkDriver:
         for timer in self._timers.due(now):
             self._perform(self.core.on_timer(timer, now))
         self._finish()
-
-
-def _sockaddr(address: Address) -> tuple[str, int] | tuple[str, int, int, int]:
-    host, _, scope = address[0].partition("%")
-    if not scope:
-        return address
-    with suppress(ValueError):
-        return host, address[1], 0, int(scope)
-    return host, address[1], 0, socket.if_nametoindex(scope)
-
-
-def error_words(error: OSError) -> str:
-    """What the system says, as a phrase."""
-    text = os.strerror(error.errno) if error.errno else str(error)
-    return text[:1].lower() + text[1:]
