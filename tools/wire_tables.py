@@ -20,6 +20,7 @@ MODULES = (
     "ordering.election.frames",
     "ordering.links.segment",
     "ordering.mutex.frames",
+    "vsync.frames",
 )
 
 # Which kinds in the envelope belong to which package.

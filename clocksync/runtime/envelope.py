@@ -54,6 +54,9 @@ class EnvelopeHeader(Frame):
 
 # Datagrams are the hot path: the struct of the declaration, without an object for each header.
 _HEADER = layout(EnvelopeHeader).head
+HEADER_BYTES = _HEADER.size
+"""What the envelope adds to a frame."""
+
 _CHECK_BYTES = 4
 _CHECKED = _HEADER.size - _CHECK_BYTES
 

@@ -1,0 +1,174 @@
+"""Settings of a ring member. All members of a group use the same.
+
+Where a rule relates two settings, :meth:`RingConfig.__post_init__` checks it and names both.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+from clocksync.runtime.envelope import HEADER_BYTES
+from clocksync.runtime.errors import BadConfig
+from clocksync.runtime.units import MILLISECOND, SECOND
+from vsync.frames import DATA_BYTES, PAYLOAD_MAX, RECOVERED_BYTES
+
+DATAGRAM_BYTES_MAX = 65_507
+"""What UDP over IPv4 can carry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingConfig:
+    """How long a member waits for what, and how much it takes.
+
+    Raises:
+        BadConfig: a setting is impossible, or two contradict.
+    """
+
+    cluster: int = 0
+    """Keeps groups on one network apart. (0 to 2^32 - 1)"""
+
+    # Timers, ns
+
+    token_loss_ns: int = 1000 * MILLISECOND
+    """Silence after which the token is taken for lost. Must exceed the longest stall of a member
+    that shall be tolerated (garbage collection, a moving virtual machine)."""
+
+    token_retransmit_ns: int = 30 * MILLISECOND
+    """After which a member passes the same token on again, hearing nothing."""
+
+    token_hold_ns: int = 15 * MILLISECOND
+    """How long the representative of an idle ring holds the token. With a rotation it should stay
+    below `token_retransmit_ns`, or the member before it sends the token again for nothing."""
+
+    join_ns: int = 50 * MILLISECOND
+    """After which a wish for a new ring is repeated."""
+
+    join_spread_ns: int = 2 * MILLISECOND
+    """Up to so much is added at random, so that many members do not speak at once."""
+
+    consensus_ns: int = 250 * MILLISECOND
+    """After which those who have not agreed on the members are given up."""
+
+    settle_ns: int = 50 * MILLISECOND
+    """How long a process that just started waits for others before it forms a ring."""
+
+    merge_ns: int = 200 * MILLISECOND
+    """How often a representative announces its ring to others."""
+
+    backoff_ns: tuple[int, int] = (250 * MILLISECOND, 30 * SECOND)
+    """Shortest and longest time for which a process that was given up is not asked again; doubled
+    each time in a row."""
+
+    leave_ns: int = 2 * SECOND
+    """How long a leaving member tries to have its last messages delivered."""
+
+    # Limits of patience
+
+    idle_visits: int = 5
+    """Visits of an idle token before the representative holds it."""
+
+    deaf_visits: int = 50
+    """Visits (and twice `token_loss_ns`) for which one member may hold up all others."""
+
+    recovery_rotations_max: int = 500
+
+    misses: int = 2
+    """Visits at which a message is missing before it is asked for; later ones overtake a slow
+    multicast. (1 up; the accelerated ring has its own rule)"""
+
+    # Flow control (datagrams)
+
+    window: int = 200
+    """Of all members in one rotation."""
+
+    visit_max: int = 80
+    """Of one member in one visit."""
+
+    gap_max: int = 800
+    """How far the order may run ahead of what everybody has."""
+
+    fair_share: bool = False
+    """Divide the window by the backlogs when it is short (the paper's third term)."""
+
+    accelerated: int = 0
+    """How many datagrams of a visit may follow the token (0: all go before it)."""
+
+    sequence_limit: int = 1 << 61
+    """A ring is formed anew when its sequence numbers reach this."""
+
+    # Messages
+
+    datagram_bytes: int = 1472
+    """Of a whole datagram, as UDP sees it: the path's MTU less 28 (48 for IPv6)."""
+
+    message_bytes_max: int = 64 << 20
+    queue_messages_max: int = 100_000
+    queue_bytes_max: int = 256 << 20
+
+    # Time
+
+    drift_ppm: float = 500.0
+    """By how much a clock may run off between two visits."""
+
+    reservation_ns: int = SECOND
+    """How far ahead timestamps are reserved on disk."""
+
+    ahead_max_ns: int = 10 * SECOND
+    """A member whose timestamps are further ahead of the majority's clocks is not admitted."""
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            low = 0 if name in ("cluster", "join_spread_ns", "accelerated", "settle_ns") else 1
+            if isinstance(value, int) and not isinstance(value, bool) and value < low:
+                raise BadConfig(f"{name} = {value}: at least {low}")
+        self._require_less("token_hold_ns", "token_retransmit_ns")
+        self._require_less("token_retransmit_ns", "token_loss_ns")
+        self._require_less("join_ns", "consensus_ns")
+        self._require_less("window", "gap_max")
+        if self.message_bytes_max > self.queue_bytes_max:
+            raise BadConfig(
+                f"message_bytes_max = {self.message_bytes_max} is more than"
+                f" queue_bytes_max = {self.queue_bytes_max} can take"
+            )
+        if not 0 < self.backoff_ns[0] <= self.backoff_ns[1]:
+            raise BadConfig(f"backoff_ns = {self.backoff_ns}: shortest and longest, both above 0")
+        if self.payload_bytes < 16:
+            raise BadConfig(f"datagram_bytes = {self.datagram_bytes} leaves no room for messages")
+        if self.datagram_bytes > DATAGRAM_BYTES_MAX:
+            raise BadConfig(f"datagram_bytes = {self.datagram_bytes}: at most {DATAGRAM_BYTES_MAX}")
+
+    def _require_less(self, less: str, more: str) -> None:
+        one, other = getattr(self, less), getattr(self, more)
+        if one >= other:
+            raise BadConfig(f"{less} = {one} must be less than {more} = {other}")
+
+    @property
+    def payload_bytes(self) -> int:
+        """What fits into a datagram, with the length of one message counted in. It leaves room for
+        being sent again on another ring."""
+        room = self.datagram_bytes - HEADER_BYTES - DATA_BYTES - RECOVERED_BYTES
+        return min(room, PAYLOAD_MAX)
+
+    @classmethod
+    def simulated(cls, **more: object) -> Self:
+        """Fast timers, few datagrams: a membership change takes about a tenth of a virtual second,
+        and the corners of flow control are near."""
+        chosen: dict[str, object] = {
+            "token_loss_ns": 60 * MILLISECOND,
+            "token_retransmit_ns": 10 * MILLISECOND,
+            "token_hold_ns": 5 * MILLISECOND,
+            "join_ns": 12 * MILLISECOND,
+            "consensus_ns": 45 * MILLISECOND,
+            "settle_ns": 10 * MILLISECOND,
+            "merge_ns": 40 * MILLISECOND,
+            "backoff_ns": (60 * MILLISECOND, 2 * SECOND),
+            "leave_ns": SECOND,
+            "deaf_visits": 30,
+            "recovery_rotations_max": 100,
+            "window": 20,
+            "visit_max": 8,
+            "gap_max": 60,
+            "datagram_bytes": 300,
+            "reservation_ns": 100 * MILLISECOND,
+        }
+        return cls(**(chosen | more))  # type: ignore[arg-type]

@@ -1,0 +1,311 @@
+"""What ring members send each other. Byte tables: ``docs/wire.md``.
+
+Rings are named by three fields in a row, so that a frame is declared flat; :attr:`ring` puts them
+together. ``check`` finds what decodes and yet cannot be: a peer's nonsense is data, and is refused
+by name before any core looks at it.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from clocksync.runtime.errors import MalformedFrame
+from clocksync.runtime.wire import I64, U8, U16, U32, U64, Counted, Frame, Sized
+from vsync.identity import NO_RING, RingId, Service
+
+MEMBERS_MAX = 128
+NOBODY = 0xFFFF
+"""No member has this number."""
+
+LARGEST = 1 << 62
+"""Sequence numbers and times beyond are refused: sums of them must stay within 64 bits."""
+
+REQUESTS_MAX = 32
+"""Ranges of missing sequence numbers in one token."""
+
+PAYLOAD_MAX = 65_000
+PACKED_MAX = 8_192
+
+SAFE, FIRST, LAST, SUSPECT, UNVERIFIED = 1, 2, 4, 8, 16
+"""Flags of :class:`Data`. A datagram of whole messages is both first and last."""
+
+_FLAGS = SAFE | FIRST | LAST | SUSPECT | UNVERIFIED
+
+RING_BYTES = 14
+DATA_BYTES = RING_BYTES + 8 + 2 + 1 + 4 + 8 + 8 + 2 + 2
+"""Of a Data frame without payload and lengths."""
+
+RECOVERED_BYTES = RING_BYTES + 8 + 2 + 2
+"""What wrapping a Data frame into a Recovered one adds."""
+
+RingSequence = Annotated[U64, "the ring's number"]
+RingRepresentative = Annotated[U16, "its smallest member, which formed it"]
+RingNonce = Annotated[U32, "drawn when it was formed"]
+
+Members = Annotated[tuple[int, ...], Counted(16, maximum=MEMBERS_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class Data(Frame):
+    """Messages of one member at one place in the order: several whole ones, or a piece of one.
+
+    Message `i` of several has the timestamp `timestamp + i`; all share `error` and flags.
+    """
+
+    KIND: ClassVar[int] = 0x30
+    ring_sequence: RingSequence
+    ring_representative: RingRepresentative
+    ring_nonce: RingNonce
+    sequence: Annotated[U64, "its place in the order of that ring"]
+    origin: Annotated[U16, "the member that sent it first"]
+    flags: Annotated[U8, "1 safe, 2 first piece, 4 last piece, 8 suspect, 16 unverified"]
+    round: Annotated[U32, "the token's rotation it was sent in"]
+    timestamp: Annotated[I64, "of its first message, ns since the Unix epoch"]
+    error: Annotated[U64, "true time lies within timestamp ± this, ns"]
+    lengths: Annotated[
+        tuple[int, ...], Counted(16, maximum=PACKED_MAX), "of whole messages; none for a piece"
+    ]
+    payload: Annotated[bytes, Sized(maximum=PAYLOAD_MAX), "the messages, or the piece"]
+
+    @property
+    def ring(self) -> RingId:
+        return RingId(self.ring_sequence, self.ring_representative, self.ring_nonce)
+
+    @property
+    def service(self) -> Service:
+        return Service.SAFE if self.flags & SAFE else Service.AGREED
+
+    @property
+    def last_timestamp(self) -> int:
+        """Of its last message; a piece has one like a message."""
+        return self.timestamp + max(1, len(self.lengths)) - 1
+
+    def check(self) -> str | None:
+        if self.flags & ~_FLAGS or not -LARGEST <= self.timestamp <= LARGEST:
+            return "impossible flags or time"
+        if not 0 < self.sequence <= LARGEST or self.error > LARGEST:
+            return "impossible number"
+        if len(self.payload) + 2 * len(self.lengths) > PAYLOAD_MAX:
+            return "too much in one datagram"
+        if self.lengths:
+            if self.flags & (FIRST | LAST) != FIRST | LAST or sum(self.lengths) != len(
+                self.payload
+            ):
+                return "lengths that do not add up"
+        elif self.flags & (FIRST | LAST) == FIRST | LAST:
+            return "a piece that is the whole"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered(Frame):
+    """A message of an old ring, sent again on the new one during recovery."""
+
+    KIND: ClassVar[int] = 0x31
+    ring_sequence: Annotated[U64, "the new ring"]
+    ring_representative: RingRepresentative
+    ring_nonce: RingNonce
+    sequence: Annotated[U64, "its place on the new ring"]
+    origin: Annotated[U16, "the member that sent it again"]
+    payload: Annotated[bytes, Sized(maximum=PAYLOAD_MAX + 500), "the Data frame of the old ring"]
+
+    @property
+    def ring(self) -> RingId:
+        return RingId(self.ring_sequence, self.ring_representative, self.ring_nonce)
+
+    def check(self) -> str | None:
+        return None if 0 < self.sequence <= LARGEST else "impossible number"
+
+
+@dataclass(frozen=True, slots=True)
+class Token(Frame):
+    """Circulates the ring; whoever holds it may send.
+
+    The paper's names: `all_received_up_to` is aru, `lowered_by` aru_id, `missing` rtr,
+    `sent_last_rotation` fcc.
+    """
+
+    KIND: ClassVar[int] = 0x32
+    ring_sequence: RingSequence
+    ring_representative: RingRepresentative
+    ring_nonce: RingNonce
+    token_sequence: Annotated[U64, "grows by one at every hop"]
+    sequence: Annotated[U64, "the highest sequence number given out"]
+    all_received_up_to: Annotated[U64, "everybody has all up to here, as far as known"]
+    lowered_by: Annotated[U16, "who lowered that number; 65535 nobody"]
+    sent_last_rotation: Annotated[U32, "datagrams sent by all in the last rotation"]
+    backlog: Annotated[U32, "datagrams waiting at all members"]
+    recovering: Annotated[U8, "1 while a member has messages of an old ring to send"]
+    round: Annotated[U32, "counts rotations"]
+    timestamp: Annotated[I64, "the last one given out"]
+    missing: Annotated[
+        tuple[int, ...], Counted(64, maximum=2 * REQUESTS_MAX), "ranges: first, last, first, ..."
+    ]
+    clocks: Annotated[
+        tuple[int, ...],
+        Counted(64, maximum=2 * MEMBERS_MAX),
+        "for each member in ring order the bounds of true time at its last visit; 0, 0 unknown",
+    ]
+
+    @property
+    def ring(self) -> RingId:
+        return RingId(self.ring_sequence, self.ring_representative, self.ring_nonce)
+
+    def check(self) -> str | None:
+        missing, clocks = self.missing, self.clocks
+        if not self.all_received_up_to <= self.sequence <= LARGEST:
+            return "impossible number"
+        if self.token_sequence > LARGEST or not -LARGEST <= self.timestamp <= LARGEST:
+            return "impossible number"
+        if len(missing) % 2 or list(missing) != sorted(missing):
+            return "ranges out of order"
+        if missing and not 0 < missing[0] <= missing[-1] <= self.sequence:
+            return "a request for what was never sent"
+        if len(clocks) % 2 or any(
+            not first <= last <= LARGEST
+            for first, last in zip(clocks[::2], clocks[1::2], strict=True)
+        ):
+            return "impossible clocks"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Frame):
+    """Whom a process wants on the next ring, and whom it has given up."""
+
+    KIND: ClassVar[int] = 0x33
+    incarnation: Annotated[U64, "of the sender, new at every boot"]
+    ring_sequence: Annotated[U64, "the largest it knows"]
+    leaving: Annotated[U8, "1: the sender leaves for good"]
+    passed: Annotated[U8, "how far the sender got with the last ring agreed on"]
+    processes: Annotated[Members, "the paper's proc_set"]
+    failed: Annotated[Members, "the paper's fail_set"]
+
+    def check(self) -> str | None:
+        if self.leaving > 1 or self.ring_sequence > LARGEST:
+            return "impossible number"
+        for ids in (self.processes, self.failed):
+            if list(ids) != sorted(set(ids)) or NOBODY in ids:
+                return "ids out of order"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitEntry(Frame):
+    """What one member brings to the new ring. Part of :class:`Commit`."""
+
+    member: Annotated[U16, "whose entry it is"]
+    incarnation: Annotated[U64, "of that member, new at every boot"]
+    old_sequence: Annotated[U64, "the ring it installed last"]
+    old_representative: RingRepresentative
+    old_nonce: RingNonce
+    received_up_to: Annotated[U64, "of that ring, without a gap"]
+    delivered: Annotated[U64, "up to where it delivered in that ring's configuration"]
+    recovered_sequence: Annotated[U64, "the ring whose recovery it completed; all 0: none"]
+    recovered_representative: RingRepresentative
+    recovered_nonce: RingNonce
+    timestamp: Annotated[I64, "the largest it has seen"]
+    earliest: Annotated[U64, "its bounds of true time when it wrote this"]
+    latest: Annotated[U64, "the upper of these bounds"]
+    obligations: Annotated[Members, "whose messages it must deliver"]
+
+    @property
+    def old_ring(self) -> RingId:
+        return RingId(self.old_sequence, self.old_representative, self.old_nonce)
+
+    @property
+    def recovered_in(self) -> RingId:
+        return RingId(self.recovered_sequence, self.recovered_representative, self.recovered_nonce)
+
+    @property
+    def is_filled(self) -> bool:
+        return self.old_ring != NO_RING
+
+    def check(self) -> str | None:
+        numbers = (self.old_sequence, self.recovered_sequence, self.latest, self.received_up_to)
+        if max(numbers) > LARGEST or not self.earliest <= self.latest:
+            return "impossible number"
+        if not -LARGEST <= self.timestamp <= LARGEST or self.delivered > self.received_up_to:
+            return "impossible number"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit(Frame):
+    """Goes round the new ring twice: gathers what everybody brings, then tells everybody."""
+
+    KIND: ClassVar[int] = 0x34
+    ring_sequence: Annotated[U64, "the new ring"]
+    ring_representative: RingRepresentative
+    ring_nonce: RingNonce
+    hop: Annotated[
+        U16, "how often it was passed on: its receiver is member `hop` modulo their number"
+    ]
+    table: Annotated[bytes, Sized(maximum=60_000), "a CommitEntry for each member, in ring order"]
+
+    @property
+    def ring(self) -> RingId:
+        return RingId(self.ring_sequence, self.ring_representative, self.ring_nonce)
+
+    def entries(self) -> tuple[CommitEntry, ...]:
+        """The table, decoded.
+
+        Raises:
+            MalformedFrame: it is none.
+        """
+        found: list[CommitEntry] = []
+        rest = memoryview(self.table)
+        while rest:
+            entry, end = CommitEntry.decode_prefix(rest)
+            reason = entry.check()
+            if reason is not None:
+                raise MalformedFrame(reason)
+            found.append(entry)
+            rest = rest[end:]
+        members = [entry.member for entry in found]
+        if not members or members != sorted(set(members)) or len(members) > MEMBERS_MAX:
+            raise MalformedFrame("members out of order")
+        if members[0] != self.ring_representative or members[-1] == NOBODY:
+            raise MalformedFrame("another representative")
+        return tuple(found)
+
+    def check(self) -> str | None:
+        return None if self.ring_sequence <= LARGEST else "impossible number"
+
+
+@dataclass(frozen=True, slots=True)
+class Merge(Frame):
+    """The representative of a ring says that it is there, for other rings to hear."""
+
+    KIND: ClassVar[int] = 0x35
+    ring_sequence: RingSequence
+    ring_representative: RingRepresentative
+    ring_nonce: RingNonce
+    incarnation: Annotated[U64, "of the sender, new at every boot"]
+
+    @property
+    def ring(self) -> RingId:
+        return RingId(self.ring_sequence, self.ring_representative, self.ring_nonce)
+
+    def check(self) -> str | None:
+        return None if self.ring_sequence <= LARGEST else "impossible number"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldCancel(Frame):
+    """A member has something to send: let the token go."""
+
+    KIND: ClassVar[int] = 0x36
+    ring_sequence: RingSequence
+    ring_representative: RingRepresentative
+    ring_nonce: RingNonce
+
+    @property
+    def ring(self) -> RingId:
+        return RingId(self.ring_sequence, self.ring_representative, self.ring_nonce)
+
+    def check(self) -> str | None:
+        return None
+
+
+RingFrame = Data | Recovered | Token | Join | Commit | Merge | HoldCancel
+FRAMES: tuple[type[Frame], ...] = (Data, Recovered, Token, Join, Commit, Merge, HoldCancel)

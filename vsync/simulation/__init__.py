@@ -1,0 +1,1 @@
+"""vsync.simulation: a group in virtual time; see :mod:`vsync.simulation.group`."""
