@@ -6,6 +6,7 @@ carries the next one out: what a datagram speaks of is written before it leaves.
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 
 from vsync.events import (
     Accepted,
@@ -22,6 +23,7 @@ from vsync.identity import Service, message_name
 Keys = dict[str, object]
 
 
+@lru_cache(maxsize=4096)
 def digest(payload: bytes) -> str:
     """How a payload is named in a history: the first 16 hex digits of its SHA-256.
 

@@ -10,6 +10,7 @@ rings apart even where storage was lost and a number came twice.
 """
 
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -35,7 +36,12 @@ class RingId(NamedTuple):
     nonce: int
 
     def __str__(self) -> str:
-        return f"{self.sequence}.{self.representative}.{self.nonce:x}"
+        return _name(self)
+
+
+@lru_cache(maxsize=256)
+def _name(ring: RingId) -> str:
+    return f"{ring.sequence}.{ring.representative}.{ring.nonce:x}"
 
 
 NO_RING = RingId(0, 0, 0)

@@ -152,8 +152,7 @@ class Ring:
         asked = self._ask(missing, token.sequence)
         received, lowered_by = self._lower_or_raise(token, sequence)
         deaf = self._stuck(received, lowered_by, now)
-        self.safe = max(self.safe, min(self._received_by_all, received))
-        self._received_by_all = received
+        self._advance_safe(received)
         waiting = backlog()
         used = len(sent) + len(resent)
         clocks, reading = list(token.clocks), within(clock)
@@ -233,6 +232,11 @@ class Ring:
         if by in (self.me, NOBODY):
             return mine, NOBODY if mine == sequence else self.me
         return received, by
+
+    def _advance_safe(self, received: int) -> None:
+        """Safe is what two visits in a row found received by all."""
+        self.safe = max(self.safe, min(self._received_by_all, received))
+        self._received_by_all = received
 
     def _stuck(self, received: int, lowered_by: int, now: int) -> int:
         """The member because of which nothing moves, if that has lasted too long.

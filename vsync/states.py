@@ -6,12 +6,12 @@ Ordering and Membership Protocol", TOCS 13(4), 1995, figure 4.
 """
 
 from collections.abc import Callable, Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import Any
 
 
-class State(Enum):
+class State(StrEnum):
     """Where a member is."""
 
     IDLE = "idle"
@@ -26,7 +26,7 @@ class State(Enum):
     """On the new ring, exchanging what is missing of the old one."""
 
 
-class Timer(Enum):
+class Timer(StrEnum):
     """What a member waits for."""
 
     TOKEN_LOSS = "token loss"
@@ -41,7 +41,7 @@ class Timer(Enum):
     BOOT = "boot"
 
 
-class Cause(Enum):
+class Cause(StrEnum):
     """Why the state changes; the first one since the last ring is a configuration's reason."""
 
     BOOTED = "the process started"

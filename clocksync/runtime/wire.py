@@ -22,6 +22,7 @@ import struct
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Self, TypeAlias
 
@@ -167,6 +168,7 @@ class Layout:
         self._head, self._tail = self.fields[:head], self.fields[head:]
         for field in self._tail:
             assert _stands_alone(field.shape), f"{cls.__name__}.{field.name} must fill whole bytes"
+        self._decoders = [_decoder(field) for field in self._tail]
         self._read = _reader([field.name for field in self._head])
         self._lengths = [
             (i, field.shape.length)
@@ -228,8 +230,8 @@ class Layout:
         if not self._tail:
             return self._make(*values), at
         found = list(values)
-        for field in self._tail:
-            value, at = _decode_one(field, data, at)
+        for decode in self._decoders:
+            value, at = decode(data, at)
             found.append(value)
         return self._make(*found), at
 
@@ -344,26 +346,54 @@ def _encode_one(field: Field, value: Any) -> bytes:
                 raise ValueError(f"{field.name} = {value!r} is out of range") from None
 
 
-def _decode_one(field: Field, data: bytes | memoryview, at: int) -> tuple[Any, int]:
+_DecodeOne: TypeAlias = Callable[[bytes | memoryview, int], tuple[Any, int]]
+
+
+def _decoder(field: Field) -> _DecodeOne:
+    """A function that reads this field at an offset, and says where it ends. Made once: datagrams
+    are the hot path."""
     match field.shape:
         case Bits(bits, signed):
-            raw = _take(data, at, bits // 8)
-            return int.from_bytes(raw, "big", signed=signed), at + bits // 8
+            return partial(_decode_integer, bits // 8, signed)
         case Fixed(length):
-            return _take(data, at, length), at + length
+            return lambda data, at: (_take(data, at, length), at + length)
         case Sized(maximum, count_bits):
-            start = at + count_bits // 8
-            size = int.from_bytes(_take(data, at, count_bits // 8), "big")
-            if size > maximum:
-                raise MalformedFrame("byte string over its maximum")
-            return _take(data, start, size), start + size
+            return partial(_decode_sized, maximum, struct.Struct(f">{_CODES[count_bits]}"))
         case Counted(element_bits, maximum):
-            start = at + 2
-            count = int.from_bytes(_take(data, at, 2), "big")
-            if count > maximum:
-                raise MalformedFrame("list over its maximum")
-            entries = _take(data, start, count * element_bits // 8)
-            return struct.unpack(f">{count}{_CODES[element_bits]}", entries), start + len(entries)
+            return partial(_decode_counted, maximum, element_bits // 8, _CODES[element_bits])
+
+
+def _decode_integer(size: int, signed: bool, data: bytes | memoryview, at: int) -> tuple[int, int]:
+    return int.from_bytes(_take(data, at, size), "big", signed=signed), at + size
+
+
+def _decode_sized(
+    maximum: int, count: struct.Struct, data: bytes | memoryview, at: int
+) -> tuple[bytes, int]:
+    start = at + count.size
+    if start > len(data):
+        raise MalformedFrame("too short")
+    (size,) = count.unpack_from(data, at)
+    if size > maximum:
+        raise MalformedFrame("byte string over its maximum")
+    return _take(data, start, size), start + size
+
+
+def _decode_counted(
+    maximum: int, size: int, code: str, data: bytes | memoryview, at: int
+) -> tuple[tuple[int, ...], int]:
+    start = at + 2
+    if start > len(data):
+        raise MalformedFrame("too short")
+    count = data[at] << 8 | data[at + 1]
+    if not count:
+        return (), start
+    if count > maximum:
+        raise MalformedFrame("list over its maximum")
+    end = start + count * size
+    if end > len(data):
+        raise MalformedFrame("too short")
+    return struct.unpack_from(f">{count}{code}", data, start), end
 
 
 def _take(data: bytes | memoryview, at: int, size: int) -> bytes:

@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 from typing import cast
 
-from clocksync.runtime.history import MemoryHistory
+from clocksync.runtime.history import Event
 from clocksync.runtime.interval import Interval
 from clocksync.runtime.simulation import (
     Boot,
@@ -78,17 +78,18 @@ class Group:
     drift_ppm: float = DRIFT_PPM
     start_spread_ns: int = 30 * MILLISECOND
     watch: Callable[[RingNode, Effect], None] | None = None
-    history: MemoryHistory = field(default_factory=MemoryHistory)
+    history: list[Event] = field(default_factory=list)
 
     world: World = field(init=False)
     random: Random = field(init=False)
     clock_steps: dict[int, int] = field(default_factory=dict)
     """By how much a member's clock is wrong without knowing it."""
+    _steps_before: int = 0
 
     def __post_init__(self) -> None:
         self.random = Random(f"{self.seed}/group")
         self.world = World(self.seed, codec=Plain(), link=self.link, keep=self.keep)
-        self.world.write_history(self.history, _keys)
+        self.world.write_history(_Kept(self.history), _keys)
         for me in self.members:
             offset = self.random.randint(-CLOCK_OFFSET_NS, CLOCK_OFFSET_NS)
             self.world.add(
@@ -116,12 +117,15 @@ class Group:
 
     @property
     def steps(self) -> int:
-        """Engine steps of the incarnations that run now."""
-        return sum(self.node(me).steps for me in self.members if self.runs(me))
+        """Engine steps of all incarnations."""
+        started = [me for me in self.members if self.world.node(me).started]
+        return self._steps_before + sum(self.node(me).steps for me in started)
 
     def _boot(self, offset: int, boot: Boot) -> RingNode:
         me = boot.address
         assert isinstance(me, int), "members are numbers"
+        if boot.incarnation > 1:
+            self._steps_before += self.node(me).steps
         return RingNode(
             boot,
             self.config,
@@ -223,8 +227,18 @@ class Group:
         """How long after healing until nothing changes any more, generously: half of it must be
         enough for the longest back-off, twice, and the rings that follow."""
         config = self.config
-        ring = config.token_loss_ns + 2 * config.consensus_ns + 200 * MILLISECOND
-        return 2 * (2 * config.backoff_ns[1] + 6 * ring)
+        ring = 2 * config.token_loss_ns + 2 * config.consensus_ns + 50 * MILLISECOND
+        return 2 * (2 * config.backoff_ns[1] + 4 * ring)
+
+
+class _Kept:
+    """A sink that keeps events as they are: they are made here, and a campaign makes many."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self._events = events
+
+    def write(self, event: Mapping[str, object]) -> None:
+        self._events.append(dict(event))
 
 
 def _keys(event: object) -> Mapping[str, object] | None:

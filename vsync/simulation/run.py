@@ -41,7 +41,7 @@ class Played:
 
     @property
     def events(self) -> list[Event]:
-        return self.group.history.events
+        return self.group.history
 
 
 def draw(

@@ -10,7 +10,17 @@ The rules that a history shows are judged from histories (:mod:`vsync.check`); t
 - and a sign of a broken recovery that the engine survives: a hole where a member delivered.
 """
 
-from vsync.events import Configuration, Effect, Kind, Messages, Ordered, TimeRefused
+from vsync.events import (
+    Configuration,
+    Effect,
+    Kind,
+    Messages,
+    Moved,
+    Ordered,
+    Promised,
+    SendTo,
+    TimeRefused,
+)
 from vsync.identity import RingId, Service
 from vsync.simulation.group import CLOCK_ERROR_NS, Group
 from vsync.simulation.node import RingNode
@@ -35,7 +45,6 @@ class Watch:
 
     def see(self, node: RingNode, effect: Effect) -> None:
         """One effect, before it is carried out."""
-        self._note_reached(node)
         match effect:
             case Ordered():
                 numbers = self._carrying.setdefault(effect.ring, [])
@@ -46,6 +55,10 @@ class Watch:
                 self._installed[node] = effect.ring
             case Messages():
                 self._check_delivery(node, effect)
+            case Moved() | Promised() | SendTo():
+                # With a token others learn what it has; the others are the last look at an old
+                # ring: it is frozen, or complete, and about to be replaced.
+                self._note_reached(node)
             case TimeRefused():
                 self.refused += 1
 

@@ -1,0 +1,5 @@
+"""``python -m vsync``."""
+
+from vsync.cli.main import run
+
+run()

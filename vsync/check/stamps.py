@@ -1,0 +1,68 @@
+"""Timestamps: alike everywhere (T1, found while reading), growing, causal, and true within their
+bounds. T2 to T4."""
+
+from vsync.check.reading import History
+
+
+def judge_stamps(history: History) -> None:
+    """All rules of this module."""
+    growing(history)
+    causal(history)
+    true(history)
+
+
+def growing(history: History) -> None:
+    """T2: at each process the timestamps of messages and regular configurations grow strictly, over
+    restarts too, unless storage was lost."""
+    last: dict[int, tuple[int, str, int]] = {}
+    messages = history.messages
+    for life in history.lives:
+        if life.lost:
+            last.pop(life.node, None)
+        highest = last.get(life.node)
+        for span in life.spans:
+            told = [(span.timestamp, span.id, span.line)] if span.is_regular else []
+            stamped = [
+                (messages[n].timestamp or 0, messages[n].name, messages[n].deliver_line)
+                for n in span.delivers
+            ]
+            for entry in told + stamped:
+                if highest is not None and entry[0] <= highest[0]:
+                    what = f"node {life.node}: {entry[1]} has {entry[0]}"
+                    behind = f"after {highest[1]} with {highest[0]}"
+                    history.complain("T2", f"{what} {behind}", highest[2], entry[2])
+                highest = entry
+        if highest is not None:
+            last[life.node] = highest
+
+
+def causal(history: History) -> None:
+    """T3: what a process delivered or sent before it sends a message has an earlier timestamp."""
+    messages = history.messages
+    for life in history.lives:
+        latest, cause = None, -1
+        for span in life.spans:
+            for step in span.steps:
+                number = step if step >= 0 else ~step
+                timestamp = messages[number].timestamp
+                if timestamp is None:
+                    continue
+                if step < 0 and latest is not None and timestamp <= latest:
+                    what = f"{messages[number].name} has {timestamp}"
+                    behind = f"and its cause {messages[cause].name} {latest}"
+                    lines = messages[cause].deliver_line, messages[number].send_line
+                    history.complain("T3", f"{what} {behind}", *lines)
+                if latest is None or timestamp > latest:
+                    latest, cause = timestamp, number
+
+
+def true(history: History) -> None:
+    """T4: a timestamp differs from true time at the sending by no more than its bound; only
+    simulations know true time, and only of nodes whose clocks keep their own bounds."""
+    for message in history.messages:
+        if message.true_time is None or message.timestamp is None:
+            continue
+        off = abs(message.timestamp - message.true_time)
+        if off > message.error:
+            what = f"{message.name} is off by {off} ns, its bound is {message.error}"
+            history.complain("T4", what, message.send_line, message.deliver_line)

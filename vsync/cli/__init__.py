@@ -1,0 +1,1 @@
+"""The ``vsync`` command: one module per subcommand, registered in :mod:`vsync.cli.main`."""

@@ -1,0 +1,33 @@
+"""The ``vsync`` command.  [I/O]
+
+Exit codes: 0 good; 1 what was looked at is bad (a history that violates a promise); 2 usage, or a
+file that cannot be read.
+"""
+
+import typer
+
+from clocksync.cli.running import run_app
+from vsync.cli.check import check
+from vsync.cli.simulate import simulate
+
+app = typer.Typer(
+    name="vsync",
+    help="Virtual synchrony: the same messages, the same changes, in the same order.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(simulate)
+app.command()(check)
+
+
+@app.callback()
+def _vsync() -> None:
+    """Virtual synchrony: the same messages, the same changes, in the same order."""
+
+
+def run() -> None:
+    """Run the command line and exit: an error is one line and a code."""
+    run_app(app, "vsync")
