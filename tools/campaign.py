@@ -43,6 +43,8 @@ CAMPAIGNS = {
     "multicast": "tests.cluster.multicast_runs:check",
     "mutex": "tests.cluster.mutex_properties:check",
     "mutex-storm": "tests.cluster.mutex_properties:check_storm",
+    "ring": "tests.cluster.ring_runs:check",
+    "ring-liveness": "tests.cluster.ring_runs:check_liveness",
 }
 # What a result depends on: any change here, and earlier results are of other code.
 CODE = ("clocksync", "ordering", "vsync", "tests/cluster")

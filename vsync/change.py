@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vsync.engine import Engine
 
 PAUSED = "of the time while we were paused"
+TOO_MANY = "of one process too many"
 SHUNNED = "of a process that did not agree lately"
 
 
@@ -79,7 +80,7 @@ def on_foreign(engine: "Engine", sender: int, frame: Data | Recovered | Merge) -
         is_merge = isinstance(frame, Merge)
         gather(engine, Cause.MERGE_HEARD if is_merge else Cause.FOREIGN_MESSAGE)
     else:
-        engine.drop("of one process too many", sender, frame)
+        engine.drop(TOO_MANY, sender, frame)
 
 
 def on_merge(engine: "Engine", sender: int, frame: Merge) -> None:
@@ -96,6 +97,8 @@ def on_join_on_ring(engine: "Engine", sender: int, join: Join) -> None:
         engine.drop(PAUSED, sender, join)
     elif join.leaving and not is_member:
         engine.drop("goodbye of a stranger", sender, join)
+    elif not engine.membership.has_room_for(sender):
+        engine.drop(TOO_MANY, sender, join)
     elif engine.me in join.failed:
         # Two halves of a healed partition would poison each other for ever (corosync cfbb021e).
         engine.drop("join that has given us up", sender, join)
@@ -116,6 +119,8 @@ def on_join_gathering(engine: "Engine", sender: int, join: Join) -> None:
         engine.drop(PAUSED, sender, join)
     elif join.leaving and not is_known:
         engine.drop("goodbye of a stranger", sender, join)
+    elif not membership.has_room_for(sender):
+        engine.drop(TOO_MANY, sender, join)
     elif not is_known and engine.back_off.is_shunned(sender, engine.now):
         engine.drop(SHUNNED, sender, join)
     else:

@@ -55,7 +55,7 @@ def _begin(
     engine.move(cause)
     engine.my_ring = ring
     engine.is_frozen = True
-    engine.is_started = False
+    engine.is_started = engine.is_parting = False
     engine.members = tuple(entry.member for entry in table)
     membership = engine.membership
     membership.highest_ring_sequence = max(membership.highest_ring_sequence, ring.sequence)
@@ -116,7 +116,10 @@ def on_commit(engine: "Engine", sender: int, commit: Commit) -> None:
     if commit.ring != engine.my_ring:
         engine.drop("commit token of another ring", sender, commit)
         return
-    if commit.hop != len(members) + members.index(engine.me):
+    if engine.is_parting and engine.me == members[0] and commit.hop == 2 * len(members):
+        change.gather(engine, Cause.TIME_REFUSED)
+        return
+    if engine.is_parting or commit.hop != len(members) + members.index(engine.me):
         engine.drop("commit token that was here already", sender, commit)
         return
     try:
@@ -136,26 +139,30 @@ def _read(engine: "Engine", commit: Commit, table: tuple[CommitEntry, ...]) -> N
     refused, ahead_ns = too_far_ahead(table, engine.config.ahead_max_ns)
     if refused:
         _refuse(engine, table, refused, ahead_ns)
-        return
-    engine.move(Cause.COMMIT_CIRCULATED)
+    else:
+        engine.move(Cause.COMMIT_CIRCULATED)
     engine.arm(Timer.TOKEN_LOSS, engine.config.token_loss_ns)
     if len(engine.members) > 1:
         engine.membership.passed = 2
         engine.commit = replace(commit, hop=commit.hop + 1)
         engine.pass_on(_successor(engine), engine.commit)
-    recovering.begin(engine, table)
+    if not refused:
+        recovering.begin(engine, table)
 
 
 def _refuse(
     engine: "Engine", table: tuple[CommitEntry, ...], refused: tuple[int, ...], ahead_ns: int
 ) -> None:
-    """Part from those whose timestamps are absurdly ahead; they part from us."""
+    """Part from those whose timestamps are absurdly ahead; they part from us.
+
+    The token still goes round, so that all know why; then the representative begins to gather.
+    """
+    engine.is_parting = True
     ours = engine.me in refused
     others = [entry for entry in table if (entry.member in refused) != ours]
     engine.refused |= {entry.member: entry.incarnation for entry in others}
     engine.emit(TimeRefused((engine.me,) if ours else refused, ahead_ns))
     engine.membership.fail(*(entry.member for entry in others))
-    change.gather(engine, Cause.TIME_REFUSED)
 
 
 def drop(engine: "Engine", sender: int, frame: RingFrame) -> None:

@@ -144,6 +144,8 @@ class Engine:
         self.recovery: Recovery | None = None
         self.is_started = False
         """The representative has made the first token of the ring being formed."""
+        self.is_parting = False
+        """The ring being formed will not be: a member's timestamps are absurdly ahead."""
         self.awaits_commit = False
         self.gathered_ns = 0
         self.settles_ns = 0
@@ -239,7 +241,7 @@ class Engine:
         elif timer is Timer.LEAVE:
             lifecycle.go_alone(self)
         elif timer is Timer.BOOT:
-            lifecycle.boot(self)
+            lifecycle.number(self)
         elif self.is_flushing and timer in (Timer.TOKEN_LOSS, Timer.CONSENSUS):
             # We did not run; what the others did meanwhile is still in the queue.
             self.arm(timer, self.config.token_loss_ns // 25)
@@ -332,7 +334,7 @@ class Engine:
         if self.awaited is not None and self.awaited[0] <= ticket:
             awaited, self.awaited = self.awaited[1], None
             if awaited is Awaited.BOOT:
-                lifecycle.wait_for_our_past(self)
+                lifecycle.boot(self)
             elif self.state is State.COMMIT:
                 committing.send(self)
         elif self.state is State.OPERATIONAL:

@@ -17,18 +17,16 @@ def go_on(engine: "Engine") -> None:
     while engine.state is State.GATHER and membership.is_agreed and not engine.awaits_commit:
         if membership.wanted == (engine.me,):
             # That nobody answered is for the consensus timer to say, unless we want to be alone.
-            if len(membership.processes) == 1 and engine.leaving is not Leaving.ALONE:
-                return
-            be_alone(engine)
-        elif engine.now < engine.settles_ns:
+            if len(membership.processes) > 1 or engine.leaving is Leaving.ALONE:
+                be_alone(engine)
             return
-        elif membership.give_up_the_blocker():
-            change.gather(engine, Cause.CONSENSUS_MISSED)
-        elif membership.is_mine_to_form:
-            committing.form(engine)
+        if engine.now < engine.settles_ns:
             return
-        else:
+        if not membership.give_up_the_blocker():
+            if membership.is_mine_to_form:
+                committing.form(engine)
             return
+        change.gather(engine, Cause.CONSENSUS_MISSED)
 
 
 def be_alone(engine: "Engine") -> None:

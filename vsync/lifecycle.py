@@ -19,23 +19,26 @@ if TYPE_CHECKING:
 
 
 def start(engine: "Engine") -> None:
-    """Make the first configuration's number durable."""
+    """Wait for our past, then make the first configuration's number durable.
+
+    Our former self may have given out times up to its reservation. Should we take part before these
+    have passed, everybody's stamps would have to lie above them.
+    """
     assert engine.ticket == 0, "an engine is started once"
+    wait = engine.boot.reserved_until - engine.clock.earliest
+    if 0 < wait <= 2 * engine.config.reservation_ns:
+        engine.arm(Timer.BOOT, wait)
+    else:
+        number(engine)
+
+
+def number(engine: "Engine") -> None:
+    """Ask for a ring number of our own."""
     # One more than was ever in use: a process that comes back at once must not pass for its
     # former self (corosync 3675dace).
     until = max(engine.boot.reserved_until, engine.clock.middle) + engine.config.reservation_ns
     engine.persist(engine.boot.ring_sequence + 1, until)
     engine.awaited = (engine.ticket, Awaited.BOOT)
-
-
-def wait_for_our_past(engine: "Engine") -> None:
-    """Our former self may have given out times up to its reservation. Should we take part
-    before these have passed, everybody's stamps would have to lie above them."""
-    wait = engine.boot.reserved_until - engine.clock.earliest
-    if 0 < wait <= 2 * engine.config.reservation_ns:
-        engine.arm(Timer.BOOT, wait)
-    else:
-        boot(engine)
 
 
 def boot(engine: "Engine") -> None:

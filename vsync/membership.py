@@ -71,10 +71,14 @@ class Membership:
 
     def add(self, process: int) -> bool:
         """Somebody was heard; whether that is news."""
-        if process in self.processes or len(self.processes) >= MEMBERS_MAX:
+        if process in self.processes or not self.has_room_for(process):
             return False
         self.processes.add(process)
         return True
+
+    def has_room_for(self, process: int) -> bool:
+        """Whether a ring could hold it besides those we know."""
+        return process in self.processes or len(self.processes) < MEMBERS_MAX
 
     def fail(self, *processes: int) -> bool:
         """Give processes up (never ourselves: the others do that); whether that is news."""

@@ -19,7 +19,9 @@ def present_ring(engine: "Engine") -> Ring:
 def take(engine: "Engine", sender: int, frame: Entry) -> bool:
     """Put a message of the present ring into its log; whether it was new."""
     ring = present_ring(engine)
-    if frame.origin not in ring.members or not ring.takes(frame):
+    # While we hold the token nobody else gives out numbers.
+    is_beyond = engine.held is not None and frame.sequence > engine.held.sequence
+    if is_beyond or frame.origin not in ring.members or not ring.takes(frame):
         engine.drop("impossible number or origin", sender, frame)
         return False
     if isinstance(frame, Data):

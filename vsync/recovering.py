@@ -48,8 +48,15 @@ def _install_alone(engine: "Engine") -> None:
 
 
 def on_persisted(engine: "Engine") -> None:
-    if len(engine.members) == 1:
+    """The ring's first timestamp may be durable now: that is what installing it waits for."""
+    recovery = engine.recovery
+    assert recovery is not None, "this state has a recovery"
+    if recovery.ring.is_alone:
         _install_alone(engine)
+    elif recovery.waiting is not None and engine.is_reserved(recovery.floor + 1):
+        token, recovery.waiting = recovery.waiting, None
+        if _install(engine, recovery):
+            engine.pass_on(recovery.ring.successor, token)
 
 
 def on_commit(engine: "Engine", sender: int, commit: Commit) -> None:
@@ -96,10 +103,15 @@ def _visit(engine: "Engine", recovery: Recovery, token: Token) -> None:
             return
         case Step.PROMISE:
             _promise(engine, recovery)
-        case Step.INSTALL if engine.is_reserved(recovery.floor + 1):
+        case Step.INSTALL if not engine.is_reserved(recovery.floor + 1):
+            # The token waits with us: with it we would acknowledge messages of the new ring, and
+            # others deliver them as safe, before its configuration is ours.
+            recovery.waiting = passed
+            return
+        case Step.INSTALL:
             if not _install(engine, recovery):
                 return
-        case _:
+        case Step.EXCHANGING:
             pass
     engine.pass_on(ring.successor, passed)
 

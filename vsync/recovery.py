@@ -17,11 +17,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from clocksync.runtime.interval import Interval
 from vsync.frames import CommitEntry, Data, Recovered, Token
 from vsync.identity import NO_RING, RingId, Service
 from vsync.ring import Ring
-from vsync.ringtime import majority
 from vsync.store import Entry, Log
 
 
@@ -89,6 +87,8 @@ class Recovery:
     queue: dict[int, None] = field(default_factory=dict)
     """What we have to send again, numbers of the old ring, ascending."""
     promised: bool = False
+    waiting: Token | None = None
+    """To be passed on once the ring is installed."""
     _i_set_flag: bool = False
     _quiet_visits: int = 0
     _install_at: int | None = None
@@ -175,9 +175,13 @@ def too_far_ahead(table: tuple[CommitEntry, ...], slack_ns: int) -> tuple[tuple[
     ring must lie above them, for ever. With three clocks or more a majority knows better. Computed
     from the commit table only, so everybody finds the same.
     """
-    group = majority([Interval(entry.earliest, entry.latest) for entry in table])
-    if group is None:
+    count = len(table)
+    if count < 3:
         return (), 0
-    ahead = {entry.member: entry.timestamp - group.latest for entry in table}
+    # Of n clocks, fewer than half are wrong. So of the largest readings, as many as can be wrong
+    # and one more, one is right, and the smallest of those is not above it. That the readings are
+    # of different moments does not matter: the slack is far larger.
+    latest = sorted(entry.latest for entry in table)[count - 1 - (count - 1) // 2]
+    ahead = {entry.member: entry.timestamp - latest for entry in table}
     refused = tuple(member for member in sorted(ahead) if ahead[member] > slack_ns)
     return refused, max(ahead.values())

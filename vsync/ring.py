@@ -88,6 +88,7 @@ class Ring:
         self._seen = 0
         self._asked_up_to = 0
         self._misses: dict[int, _Miss] = {}
+        self._answered: dict[int, int] = {}
         self._sent_before = 0
         self._backlog_before = 0
         self._stuck_visits = 0
@@ -111,6 +112,8 @@ class Ring:
     def release(self) -> None:
         """Forget what everybody has and we delivered."""
         self.log.release(min(self.safe, self.delivered))
+        if self._answered:
+            self._answered = {n: c for n, c in self._answered.items() if n > self.log.released}
 
     # The token
 
@@ -188,7 +191,12 @@ class Ring:
         for sequence in in_ranges(requests):
             frame = self.log.get(sequence)
             if frame is not None and len(resent) < self.config.visit_max:
-                resent.append(frame)
+                # Who asks again may not hear us, and hear another: leave it every second time.
+                times = self._answered[sequence] = self._answered.get(sequence, 0) + 1
+                if times % 2:
+                    resent.append(frame)
+                else:
+                    left.append(sequence)
             elif sequence > self.log.released:
                 left.append(sequence)
             if len(left) > self.config.gap_max:

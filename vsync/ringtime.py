@@ -123,5 +123,7 @@ class Stamper:
         if group is None:
             return Reading(mine.middle, mine, UNVERIFIED)
         if (mine & group) is None:
-            return Reading(group.middle, group, SUSPECT)
+            # The value is the majority's. The bound covers both: should the majority be wrong, a
+            # good clock's stamps are still within theirs.
+            return Reading(group.middle, Interval.hull([mine, group]), SUSPECT)
         return Reading(min(mine.middle, group.latest), mine, 0)

@@ -7,7 +7,6 @@ replays for ever.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -164,12 +163,11 @@ def check_liveness(seed: int, make: Make = Engine) -> Counter[str]:
 def _stuck(events: list[dict[str, object]], core: tuple[int, ...]) -> list[str]:
     """Messages submitted by the core that not all of it delivered."""
     sent = {e["message"] for e in events if e["event"] == "send" and e["node"] in core}
-    found = [] if len(sent) >= len(core) else [f"P1 of {len(core)} submissions {len(sent)} were sent"]
+    found = (
+        [] if len(sent) >= len(core) else [f"P1 of {len(core)} submissions {len(sent)} were sent"]
+    )
     for member in core:
         got = {e["message"] for e in events if e["event"] == "deliver" and e["node"] == member}
         if sent - got:
             found.append(f"P1 node {member} did not deliver {sorted(map(str, sent - got))}")
     return found
-
-
-Check = Callable[[int], Counter[str]]

@@ -8,6 +8,7 @@ import typer
 
 from clocksync.cli.running import run_app
 from vsync.cli.check import check
+from vsync.cli.explain import explain
 from vsync.cli.simulate import simulate
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(simulate)
 app.command()(check)
+app.command()(explain)
 
 
 @app.callback()

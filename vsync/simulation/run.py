@@ -118,5 +118,6 @@ def play(
     group.world.run(scenario.duration_ns)
     if scenario.quiet_end:
         group.settle()
+        watch.finish_quiet()
     watch.finish()
     return Played(scenario, group, watch.violations)

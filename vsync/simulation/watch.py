@@ -124,6 +124,18 @@ class Watch:
                 if holes:
                     self._complain("D4", f"node {me}: {holes} recoveries with a hole")
 
+    def finish_quiet(self) -> None:
+        """P2: all was healed and has settled, so all who run are on one ring, unless somebody's
+        timestamps were refused."""
+        group = self.group
+        assert group is not None, "a watch belongs to a group"
+        running = [me for me in group.members if group.runs(me)]
+        rings = {str(group.node(me).engine.ring.id) for me in running}
+        if len(rings) > 1 and not self.refused:
+            self._complain(
+                "P2", f"all is healed, and {len(running)} members are on {len(rings)} rings"
+            )
+
     def _complain(self, rule: str, what: str) -> None:
         if len(self.violations) < 20:
             self.violations.append((rule, what))

@@ -1,0 +1,186 @@
+"""A ring under faults keeps its promises: fresh seeds each time, and those that once broke one."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from random import SystemRandom
+
+import pytest
+
+from clocksync.runtime.simulation import Link, Uniform
+from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
+from tests.cluster.ring_runs import (
+    REGRESSIONS,
+    check,
+    check_liveness,
+    load,
+    offences,
+    save,
+    scenario_of,
+    shrunk,
+)
+from vsync.check import judge
+from vsync.simulation.group import FAULTS, Group, Load
+from vsync.simulation.run import draw, play
+
+ROOT = Path(__file__).parents[2]
+
+FRESH = 200
+CHUNK = 20
+CHUNKS = range(FRESH // CHUNK)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_fresh_schedules_break_no_promise(chunk: int) -> None:
+    """Each run of the suite has its own seeds; a failure names the one to replay."""
+    totals: Counter[str] = Counter()
+    first = SystemRandom().randrange(10**9, 10**12)
+    for seed in range(first, first + CHUNK):
+        totals += check(seed)
+    assert totals["schedules"] == CHUNK
+    assert totals["promises"] > CHUNK, "rings were recovered"
+    assert totals["deliveries"] > 20 * CHUNK, "messages were delivered"
+
+
+@pytest.mark.slow
+def test_a_healed_core_goes_on_beside_what_stays_broken() -> None:
+    first = SystemRandom().randrange(10**9, 10**12)
+    totals: Counter[str] = Counter()
+    for seed in range(first, first + 8):
+        totals += check_liveness(seed)
+    assert totals["healed cores"] == 8
+
+
+@pytest.mark.parametrize("path", sorted(REGRESSIONS.glob("*.txt")), ids=lambda path: path.stem)
+def test_what_once_broke_a_promise_keeps_it(path: Path) -> None:
+    assert offences(load(path))[0] == []
+
+
+def test_a_scenario_is_saved_as_a_literal_that_gives_the_same_run(tmp_path: Path) -> None:
+    scenario = scenario_of(3)
+    again = load(save(scenario, tmp_path))
+    assert again == scenario
+    assert play(again).events == play(scenario).events
+
+
+@pytest.mark.slow
+def test_a_broken_engine_is_shrunk_to_the_faults_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from vsync.recovery import Recovery
+
+    monkeypatch.setattr(Recovery, "supply", lambda self, allowance, token: self.queue.clear() or [])
+    seed = next(seed for seed in range(100) if offences(scenario_of(seed))[0])
+    scenario = scenario_of(seed)
+    small = shrunk(scenario)
+    assert len(small.faults) < len(scenario.faults)
+    assert offences(small)[0]
+
+
+PROGRAM = """
+import hashlib, sys
+from vsync.simulation.run import draw, play
+from vsync.simulation.group import FAULTS
+played = play(draw(11, 4, 600_000_000, FAULTS, 10, quiet_end=True), keep=None)
+print(played.group.world.transcript.digest())
+"""
+
+
+@pytest.mark.slow
+def test_one_seed_gives_one_trace_whatever_the_hashes_are() -> None:
+    """Every frame, timer and delivery with its time, in two processes."""
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": hashes},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hashes in ("1", "2", "77")
+    }
+    assert len(digests) == 1, digests
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_an_hour() -> None:
+    """A simulated hour with changes all the time; what the engines hold is counted."""
+    group = Group(
+        seed="an hour",
+        count=3,
+        load=Load(every_ns=4 * SECOND, large=0.1),
+        config=_unhurried(),
+        link=Link(delay=Uniform(500 * MICROSECOND, 1500 * MICROSECOND)),
+        drift_ppm=0.0,
+    )
+    group.work(3600 * SECOND)
+    group.inflict(group.draw_faults(("loss", "partition", "pause", "restart"), 3500 * SECOND, 60))
+    held = []
+    for minute in range(0, 60, 5):
+        group.world.run((minute + 5) * 60 * SECOND)
+        group.history.clear()
+        group.world.told.clear()
+        held.append(max(_held(group, me) for me in group.members if group.runs(me)))
+    assert max(held) < 2000, held
+    assert max(held[6:]) <= 2 * max(held[:6]) + 200, held
+
+
+def _unhurried():
+    from vsync.config import RingConfig
+
+    # Idle rotations are most of an hour: let the token rest.
+    return RingConfig.simulated(
+        token_loss_ns=2 * SECOND,
+        token_retransmit_ns=1500 * MILLISECOND,
+        token_hold_ns=1400 * MILLISECOND,
+        consensus_ns=500 * MILLISECOND,
+        merge_ns=3 * SECOND,
+    )
+
+
+def _held(group: Group, me: int) -> int:
+    """How many objects an engine holds on to."""
+    engine = group.node(me).engine
+    return (
+        len(engine.ring.log.frames)
+        + len(engine.ring._misses)
+        + len(engine.outbox)
+        + len(engine.asked_tickets)
+        + len(engine.membership.joins)
+        + len(engine.membership.processes)
+        + len(engine.incarnations)
+        + (len(engine.recovery.ring.log.frames) if engine.recovery is not None else 0)
+        + len(group.node(me)._chronicler._submitted)
+    )
+
+
+def test_a_lossy_network_alone_changes_no_configuration() -> None:
+    """P3: losing one datagram in twenty is what retransmission is for."""
+    group = Group(
+        seed=5, count=3, link=Link(delay=Uniform(200 * MICROSECOND, 900 * MICROSECOND), loss=0.05)
+    )
+    group.world.run(300 * MILLISECOND)
+    assert group.node(1).engine.ring.members == (1, 2, 3)
+    before = len(_changes(group))
+    group.work(2 * SECOND)
+    group.world.run(2 * SECOND)
+    assert len(_changes(group)) == before
+    assert sum(event["event"] == "deliver" for event in group.history) > 1000
+    assert not judge(group.history).violations
+
+
+def _changes(group: Group) -> list[dict[str, object]]:
+    return [event for event in group.history if event["event"] == "configuration"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_kind_of_fault_alone_is_survived(fault: str) -> None:
+    scenario = draw(f"only {fault}", 3, 500 * MILLISECOND, (fault,), 6, quiet_end=True)
+    found, played = offences(scenario)
+    assert found == []
+    assert played is not None
+    assert played.events[-1]["event"] == "quiet"
