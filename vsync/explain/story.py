@@ -12,8 +12,11 @@ from typing import Any, Protocol
 from clocksync.runtime.errors import ToolkitError
 from clocksync.runtime.history import Event
 
-DETAIL_MOST = 320
+DETAIL_MOST = 200
 """Events of which each is drawn."""
+
+BEFORE, AFTER = 90, 50
+"""Events drawn around a violation."""
 
 OVERVIEW_MOST = 260
 """Rows of an overview."""
@@ -145,12 +148,12 @@ def _window(
         return first or 1, last or numbered[-1][0]
     if not marked or len(numbered) <= DETAIL_MOST:
         return numbered[0][0], numbered[-1][0]
-    # Around the last event of the first violation: what led to it matters more than what follows.
+    # What led to it matters more than what follows.
     places = [at for at, (number, _) in enumerate(numbered) if number in marked]
     if not places:
         return numbered[0][0], numbered[-1][0]
-    end = min(places[0] + DETAIL_MOST // 2, len(numbered) - 1)
-    return numbered[max(0, end - DETAIL_MOST + 1)][0], numbered[end][0]
+    end = min(places[0] + AFTER, len(numbered) - 1)
+    return numbered[max(0, places[0] - BEFORE)][0], numbered[end][0]
 
 
 def _overview(inside: list[tuple[int, Event]]) -> list[Row]:

@@ -78,8 +78,7 @@ class _Drawing:
         yield f'<text class="title" x="16" y="26">{escape(self.title)}</text>'
         yield f'<text x="{self.width - 16}" y="26" text-anchor="end">{escape(self.note)}</text>'
         for at, text in enumerate(self.texts):
-            y = 46 + TOP_LINE * at
-            yield _text(16, y, _cut(text, int(self.width / 6)), "rule")
+            yield _text(16, 46 + TOP_LINE * at, _cut(text, int(self.width / 6)), "rule")
         for node, x in self.x.items():
             yield f'<line class="life" x1="{x}" y1="{self.head + 10}" x2="{x}" y2="{self.bottom}"/>'
             yield _text(x, self.head, f"node {node}", "name")
