@@ -5,6 +5,7 @@
     python -m tools.campaign                            each campaign goes on, 10,000 seeds further
     python -m tools.campaign measure --seeds 0..9999    these seeds, but for those done already
     python -m tools.campaign measure --seeds 17..17     one seed again: how a failure is replayed
+    python -m tools.campaign ring --dask tcp://h:8786   on many machines (extra campaign)
 
 A campaign is a function from a seed to what it counted, which raises where a property does not
 hold. Every finished chunk of seeds is appended to the totals file at once, with a fingerprint of
@@ -33,6 +34,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from clocksync.runtime.errors import MissingExtra, ToolkitError
 
 ROOT = Path(__file__).resolve().parents[1]
 TOTALS = ROOT / "out" / "campaign.jsonl"
@@ -171,7 +174,12 @@ def parse_seeds(text: str) -> Seeds:
 
 
 def run(
-    campaign: str, seeds: Seeds, totals: Totals, workers: int, console: Console
+    campaign: str,
+    seeds: Seeds,
+    totals: Totals,
+    workers: int,
+    console: Console,
+    dask: str = "",
 ) -> Chunk | None:
     """Run what is left of `seeds`; the chunk with a failure, or None where every property held."""
     chunks = totals.left(seeds)
@@ -186,7 +194,7 @@ def run(
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(f"{campaign} {seeds[0]}..{seeds[1]}", total=count)
         progress.advance(task, count - waiting)
-        for chunk in _outcomes(CAMPAIGNS[campaign], chunks, workers):
+        for chunk in _outcomes(CAMPAIGNS[campaign], chunks, workers, dask):
             totals.add(chunk)
             progress.advance(task, chunk.seeds[1] - chunk.seeds[0] + 1)
             if chunk.failed is not None:
@@ -194,17 +202,38 @@ def run(
     return None
 
 
-def _outcomes(function: str, chunks: Sequence[Seeds], workers: int) -> Iterator[Chunk]:
-    if workers == 1 or len(chunks) < 2:
+def _outcomes(function: str, chunks: Sequence[Seeds], workers: int, dask: str) -> Iterator[Chunk]:
+    if not dask and (workers == 1 or len(chunks) < 2):
         for seeds in chunks:
             yield run_chunk(function, seeds)
         return
     with ExitStack() as stack:
-        # Spawned, not forked: the progress bar has a thread, and a fork would copy its locks.
-        pool: Executor = ProcessPoolExecutor(workers, get_context("spawn"), _leave_interrupts)
-        stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+        if dask:
+            pool = _dask_executor(dask, stack)
+        else:
+            # Spawned, not forked: the progress bar has a thread, and a fork would copy its locks.
+            pool = ProcessPoolExecutor(workers, get_context("spawn"), _leave_interrupts)
+            stack.callback(pool.shutdown, wait=True, cancel_futures=True)
         for future in as_completed([pool.submit(run_chunk, function, seeds) for seeds in chunks]):
             yield future.result()
+
+
+def _dask_executor(address: str, stack: ExitStack) -> Executor:
+    """The workers of a Dask cluster, each started in a checkout of this code.
+
+    Raises:
+        ToolkitError: Dask is not installed, or nobody answers at that address.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise MissingExtra("Dask", "campaign") from None
+    try:
+        client = stack.enter_context(Client(address, timeout="5s"))
+    except (OSError, ValueError) as error:
+        raise ToolkitError(f"no Dask scheduler at {address}: {error}") from None
+    executor: Executor = client.get_executor()
+    return executor
 
 
 def _leave_interrupts() -> None:
@@ -223,6 +252,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--count", type=int, default=COUNT, metavar="N", help="the next N seeds (%(default)s)"
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument(
+        "--dask", default="", metavar="ADDRESS", help="a Dask scheduler, as tcp://host:8786"
+    )
     parser.add_argument("--totals", type=Path, default=TOTALS, metavar="FILE")
     options = parser.parse_args(arguments)
     if options.workers < 1 or options.count < 1:
@@ -233,7 +265,10 @@ def main(arguments: list[str] | None = None) -> int:
         first = totals.highest + 1
         seeds = options.seeds or (first, first + options.count - 1)
         try:
-            failure = run(campaign, seeds, totals, options.workers, console)
+            failure = run(campaign, seeds, totals, options.workers, console, options.dask)
+        except ToolkitError as error:
+            print(f"{parser.prog}: {error}", file=sys.stderr)
+            return 2
         except KeyboardInterrupt:
             print(f"{campaign}: interrupted; the same command goes on with --seeds {_to(seeds)}")
             return 1

@@ -41,13 +41,21 @@ def scenario_of(seed: int | str) -> Scenario:
     scenario = draw(
         seed,
         random.choice((2, 3, 3, 3, 4, 5)),
-        random.randint(400, 900) * MILLISECOND,
+        random.randint(300, 700) * MILLISECOND,
         kinds,
         random.randint(FAULTS_FEWEST, FAULTS_MOST),
         quiet_end=random.random() < 0.5,
     )
-    brief = (20 * MILLISECOND, 60 * MILLISECOND)
-    return replace(scenario, config=replace(scenario.config, backoff_ns=brief))
+    # Idle rotations find nothing: let the token rest longer, and peers be asked again sooner.
+    config = replace(
+        scenario.config,
+        backoff_ns=(20 * MILLISECOND, 60 * MILLISECOND),
+        token_retransmit_ns=16 * MILLISECOND,
+        token_hold_ns=12 * MILLISECOND,
+        idle_visits=2,
+    )
+    load = replace(scenario.load, every_ns=random.choice((10, 25, 60)) * MILLISECOND)
+    return replace(scenario, config=config, load=load)
 
 
 def offences(scenario: Scenario, make: Make = Engine) -> tuple[list[str], Played | None]:

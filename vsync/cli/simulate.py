@@ -50,6 +50,9 @@ def simulate(
     engine: Annotated[
         str, typer.Option(metavar="MODULE:CLASS", help="Another engine of the same interface.")
     ] = "vsync.engine:Engine",
+    tokens: Annotated[
+        bool, typer.Option(help="Record each passing of a token in the history, for pictures.")
+    ] = False,
     show: Annotated[
         Shown, typer.Option(help="How much is printed of what happens.")
     ] = Shown.CHANGES,
@@ -64,7 +67,8 @@ def simulate(
     scenario = draw(seed, nodes, round(seconds * SECOND), kinds, quiet_end=quiet_end)
     began = time.perf_counter()
     try:
-        played = play(scenario, make, keep=None if show is not Shown.NOTHING else 50)
+        keep = None if show is not Shown.NOTHING else 50
+        played = play(scenario, make, keep=keep, tells_tokens=tokens)
     except SimulationFailure as failure:
         typer.echo(str(failure))
         typer.echo(f"vsync: the engine failed: {failure.what}", err=True)

@@ -23,7 +23,7 @@ OVERVIEW_MOST = 260
 
 KEY = ("boot", "configuration", "crash", "leave", "recovered")
 OF_THE_RUN = ("healed", "quiet")
-DRAWN = (*KEY, *OF_THE_RUN, "send", "deliver")
+DRAWN = (*KEY, *OF_THE_RUN, "send", "deliver", "token")
 
 
 class NothingToDraw(ToolkitError):
@@ -129,6 +129,7 @@ def _require_keys(numbered: list[tuple[int, Event]]) -> None:
         "configuration": ("id", "kind", "members"),
         "send": ("message",),
         "deliver": ("message",),
+        "token": ("to",),
     }
     for number, event in numbered:
         kind = event["event"]
@@ -162,6 +163,8 @@ def _overview(inside: list[tuple[int, Event]]) -> list[Row]:
     sums: dict[int, Row] = {}
     for number, event in inside:
         kind = event["event"]
+        if kind == "token":
+            continue
         if kind in KEY or kind in OF_THE_RUN:
             # One node's change ends its own sum only; all others go on.
             ended = list(sums) if kind in OF_THE_RUN else [event["node"]]

@@ -28,6 +28,7 @@ text{font:10.5px system-ui,'DejaVu Sans',Helvetica,Arial,sans-serif;fill:#222}
 .why{fill:#555;font-size:9px;paint-order:stroke;stroke:#fff;stroke-width:2.5px}
 .number{font-size:9px;paint-order:stroke;stroke:#fff;stroke-width:2.5px}
 .line{stroke:#777;stroke-width:.7;fill:none;stroke-opacity:.55}
+.token{stroke:#0072B2;stroke-width:1.2;stroke-dasharray:2 3;fill:none}
 .life{stroke:#999;stroke-width:1}
 .wrong{fill:none;stroke:#D55E00;stroke-width:2.2}
 .rule{fill:#D55E00;font-weight:700}
@@ -66,7 +67,10 @@ class _Drawing:
             f' height="{self.height:g}" viewBox="0 0 {self.width} {self.height:g}">'
         )
         yield f"<title>{escape(self.title)}</title><style>{_STYLE}</style>"
-        yield "<defs>"
+        yield (
+            '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7"'
+            ' markerHeight="7" orient="auto"><path d="M0 0l8 4-8 4z" fill="#0072B2"/></marker>'
+        )
         for colour in sorted(set(self.colours.values())):
             yield (
                 f'<pattern id="h{colour[1:]}" width="7" height="7" patternUnits="userSpaceOnUse"'
@@ -168,6 +172,10 @@ class _Drawing:
                 parts = [f"sent {row.sent}"] if row.sent else []
                 parts += [f"delivered {row.delivered}"] if row.delivered else []
                 yield _text(x, y + 4, ", ".join(parts), "label", "middle")
+            case "token":
+                to = self.x.get(event["to"], x)
+                path = f"M{x:g} {y:g}L{to:g} {y + ROW * 0.7:g}"
+                yield f'<path class="token" d="{path}" marker-end="url(#head)"/>'
             case "boot":
                 lost = ", storage lost" if event.get("storage") == "lost" else ""
                 yield f'<path d="M{x} {y - 6:g}l6 11h-12z" fill="#222"/>'

@@ -77,6 +77,8 @@ class Group:
     keep: int | None = 50
     drift_ppm: float = DRIFT_PPM
     start_spread_ns: int = 30 * MILLISECOND
+    tells_tokens: bool = False
+    """Whether each passing of a token becomes an event of the history, ``token``, for pictures."""
     watch: Callable[[RingNode, Effect], None] | None = None
     history: list[Event] = field(default_factory=list)
 
@@ -126,7 +128,7 @@ class Group:
         assert isinstance(me, int), "members are numbers"
         if boot.incarnation > 1:
             self._steps_before += self.node(me).steps
-        return RingNode(
+        node = RingNode(
             boot,
             self.config,
             self.make,
@@ -135,6 +137,8 @@ class Group:
             partial(self._true_time, me),
             self.watch,
         )
+        node.tells_tokens = self.tells_tokens
+        return node
 
     def clock(self, me: int, offset: int) -> Interval:
         """Bounds of true time as a member knows them: wrong if a fault made its clock wrong."""

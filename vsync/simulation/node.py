@@ -37,7 +37,7 @@ from vsync.events import (
     TimeRefused,
     TimerExpired,
 )
-from vsync.frames import FRAMES
+from vsync.frames import FRAMES, Token
 from vsync.history import Chronicler, Keys
 from vsync.identity import Service
 from vsync.states import Timer
@@ -136,6 +136,7 @@ class RingNode(SilentCore):
         self.steps = 0
         self.delivered: list[Messages] = []
         self.keeps_messages = False
+        self.tells_tokens = False
         self._boot = boot
         self._clock = clock
         self._true_time = true_time
@@ -191,6 +192,10 @@ class RingNode(SilentCore):
     def _carry_out(self, effect: Effect, now: int, out: Effects) -> None:
         match effect:
             case SendTo(peer, frame):
+                if self.tells_tokens and isinstance(frame, Token):
+                    out.append(
+                        Notify(Line({"event": "token", "to": peer, "ring": str(frame.ring)}))
+                    )
                 out.append(Send(peer, Sealed(self._envelope.encode(frame))))
             case Multicast(frame):
                 out.append(Send(EVERYBODY, Sealed(self._envelope.encode(frame))))

@@ -89,6 +89,7 @@ def play(
     make: Make = Engine,
     keep: int | None = 50,
     prepare: Callable[[Group], object] = lambda group: None,
+    tells_tokens: bool = False,
 ) -> Played:
     """Let a scenario happen.
 
@@ -96,6 +97,7 @@ def play(
         make: the engine's constructor; another one is another engine.
         keep: how many entries of the transcript are kept.
         prepare: called with the group before it runs.
+        tells_tokens: whether the history has an event for each passing of a token.
 
     Raises:
         SimulationFailure: an engine raised, or did what no engine may do.
@@ -110,6 +112,7 @@ def play(
         link=scenario.link,
         keep=keep,
         watch=watch.see,
+        tells_tokens=tells_tokens,
     )
     watch.group = group
     prepare(group)

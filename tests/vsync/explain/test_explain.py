@@ -1,6 +1,6 @@
 """A picture of a history shows what happened, and nothing that is not in it."""
 
-import xml.etree.ElementTree as xml
+from xml.etree import ElementTree as xml
 
 import pytest
 
@@ -21,7 +21,7 @@ def history():
 
 @pytest.fixture(scope="module")
 def brief():
-    return play(draw(2, 3, 70 * MILLISECOND, ())).events
+    return play(draw(2, 3, 45 * MILLISECOND, ())).events
 
 
 def texts(picture):
@@ -101,6 +101,16 @@ def test_a_window_is_chosen_around_the_first_violation(history) -> None:
     assert story.left_out
     assert any(row.number == last + 1 for row in story.rows)
     assert story.before, "the bands that the window begins in"
+
+
+def test_the_token_is_drawn_where_it_was_recorded() -> None:
+    scenario = draw(2, 3, 45 * MILLISECOND, ())
+    events = play(scenario, tells_tokens=True).events
+    picture = explain(events, first=20, last=90)
+    drawn = sum(event["event"] == "token" for event in events[19:90])
+    assert drawn > 5
+    assert picture.count('class="token"') == drawn
+    assert not judge(events).violations
 
 
 def test_events_are_chosen_by_hand(history) -> None:
