@@ -121,6 +121,10 @@ class RingConfig:
             low = 0 if name in ("cluster", "join_spread_ns", "accelerated", "settle_ns") else 1
             if isinstance(value, int) and not isinstance(value, bool) and value < low:
                 raise BadConfig(f"{name} = {value}: at least {low}")
+        if self.cluster >= 1 << 32:
+            raise BadConfig(f"cluster = {self.cluster}: less than 2^32")
+        if not 0 <= self.drift_ppm < 1_000_000:
+            raise BadConfig(f"drift_ppm = {self.drift_ppm} is not in 0 to 1000000")
         self._require_less("token_hold_ns", "token_retransmit_ns")
         self._require_less("token_retransmit_ns", "token_loss_ns")
         self._require_less("join_ns", "consensus_ns")

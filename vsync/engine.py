@@ -196,10 +196,10 @@ class Engine:
                 lifecycle.leave(self)
             case Start():
                 lifecycle.start(self)
-        if self.state is State.GATHER:
-            gathering.go_on(self)
         if self.leaving is not Leaving.NOT:
             lifecycle.go_on_leaving(self)
+        if self.state is State.GATHER:
+            gathering.go_on(self)
         effects, self._effects = self._effects, []
         return effects
 
@@ -229,7 +229,8 @@ class Engine:
             self.back_off.forgive(sender)
             if self.refused.get(sender) != incarnation:
                 self.refused.pop(sender, None)
-        return sender in self.refused
+        # The commit token that tells why comes back through whom it concerns.
+        return sender in self.refused and not (self.is_parting and isinstance(frame, Commit))
 
     def _on_timer(self, timer: Timer, generation: int) -> None:
         if generation != self._generations.get(timer) or timer not in self._pending:

@@ -203,7 +203,7 @@ def on_recovered(engine: "Engine", sender: int, frame: Recovered) -> None:
         return
     old = engine.ring
     recovery.took(inner.sequence)
-    if old.takes(inner) and old.log.add(inner):
+    if inner.origin in old.members and old.takes(inner) and old.log.add(inner):
         engine.stamper.saw(inner.last_timestamp)
 
 

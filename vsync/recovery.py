@@ -184,4 +184,6 @@ def too_far_ahead(table: tuple[CommitEntry, ...], slack_ns: int) -> tuple[tuple[
     latest = sorted(entry.latest for entry in table)[count - 1 - (count - 1) // 2]
     ahead = {entry.member: entry.timestamp - latest for entry in table}
     refused = tuple(member for member in sorted(ahead) if ahead[member] > slack_ns)
+    if 2 * len(refused) >= count:
+        return (), 0  # all clocks went back: that is no reason to have no group
     return refused, max(ahead.values())

@@ -188,7 +188,7 @@ class Ring:
         """Frames that others asked for and we have; and the numbers that are still asked for."""
         resent: list[Entry] = []
         left: list[int] = []
-        for sequence in in_ranges(requests):
+        for sequence in in_ranges(requests, above=self.log.released):
             frame = self.log.get(sequence)
             if frame is not None and len(resent) < self.config.visit_max:
                 # Who asks again may not hear us, and hear another: leave it every second time.
@@ -197,7 +197,7 @@ class Ring:
                     resent.append(frame)
                 else:
                     left.append(sequence)
-            elif sequence > self.log.released:
+            else:
                 left.append(sequence)
             if len(left) > self.config.gap_max:
                 break

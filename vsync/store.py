@@ -75,11 +75,11 @@ def to_ranges(numbers: Iterable[int], most: int) -> tuple[int, ...]:
     return tuple(flat)
 
 
-def in_ranges(ranges: tuple[int, ...]) -> Iterator[int]:
-    """The numbers in ``(first, last, first, last, ...)``.
+def in_ranges(ranges: tuple[int, ...], above: int = 0) -> Iterator[int]:
+    """The numbers in ``(first, last, first, last, ...)`` that are larger than `above`.
 
-    >>> list(in_ranges((3, 5, 9, 9)))
-    [3, 4, 5, 9]
+    >>> list(in_ranges((3, 5, 9, 9), above=3))
+    [4, 5, 9]
     """
     for first, last in list(pairwise(ranges))[::2]:
-        yield from range(first, last + 1)
+        yield from range(max(first, above + 1), last + 1)

@@ -31,10 +31,13 @@ def run_app(app: typer.Typer, name: str) -> NoReturn:
         _silence()
         code = 1
     except OSError as error:
-        with contextlib.suppress(OSError):
-            typer.echo(f"{name}: the system says: {error.strerror or error}", err=True)
-        _silence()
         code = 2
+        if error.filename:
+            typer.echo(f"{name}: {error.filename}: {error.strerror}", err=True)
+        else:
+            with contextlib.suppress(OSError):
+                typer.echo(f"{name}: the system says: {error.strerror or error}", err=True)
+            _silence()
     sys.exit(code)
 
 

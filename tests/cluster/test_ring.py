@@ -11,8 +11,10 @@ import pytest
 
 from clocksync.runtime.simulation import Link, Uniform
 from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
+from tests.cluster import ring_runs
 from tests.cluster.ring_runs import (
     REGRESSIONS,
+    Violated,
     check,
     check_liveness,
     load,
@@ -22,6 +24,8 @@ from tests.cluster.ring_runs import (
     shrunk,
 )
 from vsync.check import judge
+from vsync.config import RingConfig
+from vsync.ring import Ring
 from vsync.simulation.group import FAULTS, Group, Load
 from vsync.simulation.run import draw, play
 
@@ -66,32 +70,43 @@ def test_a_scenario_is_saved_as_a_literal_that_gives_the_same_run(tmp_path: Path
     assert play(again).events == play(scenario).events
 
 
-@pytest.mark.slow
-def test_a_broken_engine_is_shrunk_to_the_faults_it_needs(
+def test_a_schedule_that_fails_is_shrunk_to_the_faults_it_needs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from vsync.recovery import Recovery
+    scenario = scenario_of(8)
+    needed = {scenario.faults[1], scenario.faults[-1]}
+    monkeypatch.setattr(
+        ring_runs,
+        "offences",
+        lambda scenario, make: (["D1"] if needed <= set(scenario.faults) else [], None),
+    )
+    assert set(shrunk(scenario).faults) == needed
 
-    monkeypatch.setattr(Recovery, "supply", lambda self, allowance, token: self.queue.clear() or [])
-    seed = next(seed for seed in range(100) if offences(scenario_of(seed))[0])
-    scenario = scenario_of(seed)
-    small = shrunk(scenario)
-    assert len(small.faults) < len(scenario.faults)
-    assert offences(small)[0]
+
+def test_a_broken_engine_is_reported_by_rule_and_saved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Ring, "next_deliverable", lambda self: self.log.get(self.delivered + 1))
+    monkeypatch.setattr(ring_runs, "REGRESSIONS", tmp_path)
+    monkeypatch.setattr(ring_runs, "shrunk", lambda scenario, make: scenario)
+    with pytest.raises(Violated, match="D7") as violated:
+        check(0)
+    assert "D7" in violated.value.rules
+    assert load(tmp_path / "seed-0.txt") == scenario_of(0)
 
 
 PROGRAM = """
 import hashlib, sys
 from vsync.simulation.run import draw, play
 from vsync.simulation.group import FAULTS
-played = play(draw(11, 4, 600_000_000, FAULTS, 10, quiet_end=True), keep=None)
+played = play(draw(11, 4, 400_000_000, FAULTS, 10), keep=None)
 print(played.group.world.transcript.digest())
 """
 
 
 @pytest.mark.slow
 def test_one_seed_gives_one_trace_whatever_the_hashes_are() -> None:
-    """Every frame, timer and delivery with its time, in two processes."""
+    """Every frame, timer and delivery with its time, in processes of their own."""
     digests = {
         subprocess.run(
             [sys.executable, "-c", PROGRAM],
@@ -130,8 +145,6 @@ def test_memory_stays_flat_over_an_hour() -> None:
 
 
 def _unhurried():
-    from vsync.config import RingConfig
-
     # Idle rotations are most of an hour: let the token rest.
     return RingConfig.simulated(
         token_loss_ns=2 * SECOND,

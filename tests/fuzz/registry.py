@@ -9,4 +9,6 @@ TARGETS = (
     "tests.fuzz.history",
     "tests.fuzz.stamps",
     "tests.fuzz.responder",
+    "tests.fuzz.ring_frames",
+    "tests.fuzz.ring_engine",
 )

@@ -32,7 +32,7 @@ class Shown(Enum):
 
 
 def simulate(
-    nodes: Annotated[int, typer.Option(min=1, max=64, help="Members.")] = 3,
+    nodes: Annotated[int, typer.Option(help="Members, 1 to 64.")] = 3,
     seed: Annotated[int, typer.Option(help="Decides everything that is drawn.")] = 0,
     seconds: Annotated[float, typer.Option(help="How long, in virtual time.")] = 10.0,
     faults: Annotated[
@@ -61,6 +61,8 @@ def simulate(
 
     The same seed gives the same run. Exit 0: every promise was kept; 1: one was not; 2: usage.
     """
+    if not 1 <= nodes <= 64:
+        raise BadConfig(f"--nodes {nodes} is not in 1 to 64")
     if not 0 < seconds <= 10_000_000:
         raise BadConfig(f"--seconds {seconds} is not in 0 to 10,000,000")
     kinds, make = _kinds(faults), _engine(engine)

@@ -1,6 +1,6 @@
 """A picture of a history shows what happened, and nothing that is not in it."""
 
-from xml.etree import ElementTree as xml
+from xml.etree import ElementTree
 
 import pytest
 
@@ -25,12 +25,12 @@ def brief():
 
 
 def texts(picture):
-    return ["".join(node.itertext()) for node in xml.fromstring(picture).iter(f"{SVG}text")]
+    return ["".join(node.itertext()) for node in ElementTree.fromstring(picture).iter(f"{SVG}text")]
 
 
 def test_it_is_one_well_formed_document_without_scripts(history) -> None:
     picture = explain(history, title="a <title> & more")
-    assert xml.fromstring(picture).tag == f"{SVG}svg"
+    assert ElementTree.fromstring(picture).tag == f"{SVG}svg"
     assert "<script" not in picture
     assert picture.count("http") == picture.count("http://www.w3.org/2000/svg")
     assert "a <title> & more" in texts(picture)
@@ -72,7 +72,7 @@ def test_a_long_history_sums_messages_up_and_loses_none(history) -> None:
 def test_one_configuration_has_one_colour_at_all_members(brief) -> None:
     rectangles = [
         (node.get("stroke"), "".join(node.itertext()))
-        for node in xml.fromstring(explain(brief)).iter(f"{SVG}rect")
+        for node in ElementTree.fromstring(explain(brief)).iter(f"{SVG}rect")
         if node.get("rx")
     ]
     for event in brief:
@@ -123,7 +123,7 @@ def test_one_member_and_many_members_can_be_drawn() -> None:
     boot = {"node": 1, "incarnation": "a", "event": "boot", "storage": "kept"}
     assert "node 1" in texts(explain([boot]))
     many = play(draw(3, 9, 40 * MILLISECOND, ())).events
-    width = float(xml.fromstring(explain(many)).get("width") or 0)
+    width = float(ElementTree.fromstring(explain(many)).get("width") or 0)
     assert width > 9 * 100
 
 

@@ -1,0 +1,136 @@
+"""Stamps grow, come from a clock that no majority contradicts, and have a bound that is true."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clocksync.runtime.interval import Interval
+from vsync.frames import LARGEST, SUSPECT, UNVERIFIED
+from vsync.ringtime import Reading, Stamper, aged, flag_names, majority, within
+
+POINTS = st.integers(0, 20)
+INTERVALS = st.builds(lambda a, width: Interval(a, a + width), POINTS, st.integers(0, 8))
+CLOCKS = st.lists(INTERVALS, max_size=7)
+
+
+def covered(clocks):
+    """By brute force: the points that lie in all but a minority of the clocks."""
+    enough = len(clocks) - (len(clocks) - 1) // 2
+    return [at for at in range(40) if sum(at in clock for clock in clocks) >= enough]
+
+
+@given(CLOCKS)
+def test_a_majority_is_the_hull_of_the_points_most_clocks_allow(clocks):
+    points = covered(clocks)
+    wanted = Interval(points[0], points[-1]) if points and len(clocks) >= 3 else None
+    assert majority(clocks) == wanted
+
+
+@given(POINTS, st.lists(INTERVALS, min_size=3, max_size=7), st.integers(0, 2))
+def test_true_time_is_in_the_majority_if_fewer_than_half_are_wrong(true, clocks, wrong):
+    wrong = min(wrong, (len(clocks) - 1) // 2)
+    right = [clock.widened(abs(true - clock.middle) + 1) for clock in clocks[wrong:]]
+    group = majority(clocks[:wrong] + right)
+    assert group is not None
+    assert true in group
+
+
+def test_two_clocks_that_contradict_each_other_settle_nothing():
+    assert majority([Interval(0, 1), Interval(0, 1)]) is None
+    assert majority([]) is None
+    assert majority([Interval(0, 1), Interval(5, 6), Interval(10, 11)]) is None
+
+
+def test_intervals_that_touch_share_a_point():
+    assert majority([Interval(0, 5), Interval(5, 9), Interval(20, 30)]) == Interval(5, 5)
+
+
+def test_an_old_reading_is_late_by_its_age_and_the_drift():
+    assert aged(Interval(100, 200), 1_000_000, 500.0) == Interval(100, 200 + 1_000_000 + 500)
+    assert aged(Interval(100, 200), 0, 500.0) == Interval(100, 200)
+
+
+def test_what_does_not_fit_a_frame_is_cut():
+    assert within(Interval(-5, 7)) == Interval(0, 7)
+    assert within(Interval(-9, -5)) == Interval(0, 0)
+    assert within(Interval(3, LARGEST + 3)) == Interval(3, LARGEST)
+
+
+STAMPER = Stamper(0, 0.0)
+MINE = Interval(1000, 1020)
+
+
+def test_fewer_than_three_clocks_are_unverified():
+    group = STAMPER.group_interval(MINE, (0, 0, 1000, 1020), 0, 0)
+    assert group is None
+    assert STAMPER.read(MINE, group) == Reading(1010, MINE, UNVERIFIED)
+
+
+def test_a_clock_not_known_yet_leaves_stamps_unverified():
+    table = (900, 1100, 0, 0, 900, 1100)
+    assert STAMPER.group_interval(MINE, table, 0, 0) is None
+    assert STAMPER.group_interval(MINE, table, 1, 0) is not None  # our own is always known
+
+
+def test_our_own_entry_of_the_table_is_the_present_reading():
+    table = (900, 1100, 1, 2, 900, 1100)
+    assert STAMPER.group_interval(MINE, table, 1, 0) == Interval(900, 1100)
+
+
+def test_the_others_entries_may_be_as_old_as_our_last_visit():
+    table = (900, 950, 0, 1, 900, 950)
+    group = STAMPER.group_interval(MINE, table, 1, 100)
+    assert group == Interval(900, 1050)
+    assert STAMPER.read(MINE, group).flags == 0
+
+
+def test_a_clock_that_the_majority_contradicts_is_not_used():
+    group = Interval(500, 600)
+    reading = STAMPER.read(MINE, group)
+    # But its bound covers both: the majority may be the one that is wrong.
+    assert reading == Reading(550, Interval(500, 1020), SUSPECT)
+
+
+def test_a_stamp_is_not_later_than_what_the_majority_allows():
+    assert STAMPER.read(MINE, Interval(900, 1005)) == Reading(1005, MINE, 0)
+    assert STAMPER.read(MINE, Interval(900, 1015)) == Reading(1010, MINE, 0)
+
+
+@given(INTERVALS, st.one_of(st.none(), INTERVALS), st.integers(-5, 50), st.integers(0, 9))
+def test_stamps_grow_and_their_bound_covers_the_clock_they_come_from(mine, group, last, more):
+    reading = Stamper(0, 500.0).read(mine, group)
+    first = reading.stamp(last)
+    assert first > last
+    assert first == last + 1 or first == reading.wanted
+    final = first + more
+    error = reading.error(first, final)
+    for at in (first, final):
+        assert at - error <= reading.base.earliest
+        assert reading.base.latest <= at + error
+    # And no larger than the farthest of these distances.
+    assert error in (0, final - reading.base.earliest, reading.base.latest - first)
+
+
+def test_a_bound_fits_its_field():
+    assert Reading(0, Interval(0, 0), 0).error(0, 2 * LARGEST) == LARGEST
+
+
+def test_the_largest_time_seen_never_falls():
+    stamper = Stamper(7, 500.0)
+    for seen, highest in ((5, 7), (9, 9), (8, 9)):
+        stamper.saw(seen)
+        assert stamper.highest == highest
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        (0, ()),
+        (7, ()),
+        (SUSPECT, ("suspect",)),
+        (UNVERIFIED | 1, ("unverified",)),
+        (SUSPECT | UNVERIFIED, ("suspect", "unverified")),
+    ],
+)
+def test_flags_of_a_stamp_have_names(flags, names):
+    assert flag_names(flags) == names
