@@ -47,8 +47,12 @@ CAMPAIGNS = {
     "mutex": "tests.cluster.mutex_properties:check",
     "mutex-storm": "tests.cluster.mutex_properties:check_storm",
     "ring": "tests.cluster.ring_runs:check",
+    "ring-day": "tests.cluster.ring_long:check_day",
     "ring-liveness": "tests.cluster.ring_runs:check_liveness",
+    "ring-scopes": "tests.vsync.small_scope.campaign:check",
 }
+# How many seeds make sense of those whose seeds take minutes; each is a chunk of its own.
+LONG = {"ring-day": 1, "ring-scopes": 30}
 # What a result depends on: any change here, and earlier results are of other code.
 CODE = ("clocksync", "ordering", "vsync", "tests/cluster")
 
@@ -144,10 +148,11 @@ class Totals:
     def left(self, seeds: Seeds) -> list[Seeds]:
         """The parts of `seeds` that are not done, in chunks."""
         chunks: list[Seeds] = []
+        size = 1 if self.campaign in LONG else CHUNK
         at = seeds[0]
         for first, last in [*sorted(self.done), (seeds[1] + 1, seeds[1] + 1)]:
             while at < min(first, seeds[1] + 1):
-                end = min(at + CHUNK, first, seeds[1] + 1) - 1
+                end = min(at + size, first, seeds[1] + 1) - 1
                 chunks.append((at, end))
                 at = end + 1
             at = max(at, last + 1)
@@ -249,7 +254,7 @@ def main(arguments: list[str] | None = None) -> int:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seeds", type=parse_seeds, metavar="A..B", help="both included")
     which.add_argument(
-        "--count", type=int, default=COUNT, metavar="N", help="the next N seeds (%(default)s)"
+        "--count", type=int, metavar="N", help=f"the next N seeds ({COUNT:,}, of long ones fewer)"
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N")
     parser.add_argument(
@@ -257,13 +262,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--totals", type=Path, default=TOTALS, metavar="FILE")
     options = parser.parse_args(arguments)
-    if options.workers < 1 or options.count < 1:
+    if options.workers < 1 or (options.count is not None and options.count < 1):
         parser.error("at least one worker and one seed are needed")
     console, code = Console(stderr=True), fingerprint()
     for campaign in [options.campaign] if options.campaign else sorted(CAMPAIGNS):
         totals = Totals(options.totals, campaign, code)
-        first = totals.highest + 1
-        seeds = options.seeds or (first, first + options.count - 1)
+        # Fresh seeds each time; of a long one the same, which are done unless the code changed.
+        first = 0 if campaign in LONG else totals.highest + 1
+        count = options.count or LONG.get(campaign, COUNT)
+        seeds = options.seeds or (first, first + count - 1)
         try:
             failure = run(campaign, seeds, totals, options.workers, console, options.dask)
         except ToolkitError as error:

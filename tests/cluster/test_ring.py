@@ -12,6 +12,7 @@ import pytest
 from clocksync.runtime.simulation import Link, Uniform
 from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
 from tests.cluster import ring_runs
+from tests.cluster.ring_long import long_run
 from tests.cluster.ring_runs import (
     REGRESSIONS,
     Violated,
@@ -24,9 +25,8 @@ from tests.cluster.ring_runs import (
     shrunk,
 )
 from vsync.check import judge
-from vsync.config import RingConfig
 from vsync.ring import Ring
-from vsync.simulation.group import FAULTS, Group, Load
+from vsync.simulation.group import FAULTS, Group
 from vsync.simulation.run import draw, play
 
 ROOT = Path(__file__).parents[2]
@@ -124,51 +124,9 @@ def test_one_seed_gives_one_trace_whatever_the_hashes_are() -> None:
 @pytest.mark.slow
 def test_memory_stays_flat_over_an_hour() -> None:
     """A simulated hour with changes all the time; what the engines hold is counted."""
-    group = Group(
-        seed="an hour",
-        count=3,
-        load=Load(every_ns=4 * SECOND, large=0.1),
-        config=_unhurried(),
-        link=Link(delay=Uniform(500 * MICROSECOND, 1500 * MICROSECOND)),
-        drift_ppm=0.0,
-    )
-    group.work(3600 * SECOND)
-    group.inflict(group.draw_faults(("loss", "partition", "pause", "restart"), 3500 * SECOND, 60))
-    held = []
-    for minute in range(0, 60, 5):
-        group.world.run((minute + 5) * 60 * SECOND)
-        group.history.clear()
-        group.world.told.clear()
-        held.append(max(_held(group, me) for me in group.members if group.runs(me)))
+    held = long_run("an hour", minutes=60)
     assert max(held) < 2000, held
     assert max(held[6:]) <= 2 * max(held[:6]) + 200, held
-
-
-def _unhurried():
-    # Idle rotations are most of an hour: let the token rest.
-    return RingConfig.simulated(
-        token_loss_ns=2 * SECOND,
-        token_retransmit_ns=1500 * MILLISECOND,
-        token_hold_ns=1400 * MILLISECOND,
-        consensus_ns=500 * MILLISECOND,
-        merge_ns=3 * SECOND,
-    )
-
-
-def _held(group: Group, me: int) -> int:
-    """How many objects an engine holds on to."""
-    engine = group.node(me).engine
-    return (
-        len(engine.ring.log.frames)
-        + len(engine.ring._misses)
-        + len(engine.outbox)
-        + len(engine.asked_tickets)
-        + len(engine.membership.joins)
-        + len(engine.membership.processes)
-        + len(engine.incarnations)
-        + (len(engine.recovery.ring.log.frames) if engine.recovery is not None else 0)
-        + len(group.node(me)._chronicler._submitted)
-    )
 
 
 def test_a_lossy_network_alone_changes_no_configuration() -> None:
