@@ -1,6 +1,7 @@
 """Hours and days of a ring, with changes all the time: does it hold on to what it need not?"""
 
 from collections import Counter
+from dataclasses import replace
 
 from clocksync.runtime.simulation import Link, Uniform
 from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
@@ -41,12 +42,15 @@ def long_run(seed: int | str, minutes: int) -> list[int]:
     until = minutes * 60 * SECOND
     kinds = ("loss", "partition", "pause", "restart")
     group.work(until)
-    group.inflict(group.draw_faults(kinds, until - 100 * SECOND, minutes))
+    for hour in range(0, minutes, 60):
+        drawn = group.draw_faults(kinds, 3500 * SECOND, 60)
+        start = hour * 60 * SECOND
+        group.inflict([replace(fault, at_ns=fault.at_ns + start) for fault in drawn])
     held = []
     for minute in range(0, minutes, EVERY):
         group.world.run((minute + EVERY) * 60 * SECOND)
         group.world.told.clear()
-        held.append(max(_held(group, me) for me in group.members if group.runs(me)))
+        held.append(max((_held(group, me) for me in group.members if group.runs(me)), default=0))
     violations = judge(group.history).violations
     assert not violations, violations[:5]
     return held

@@ -219,7 +219,7 @@ class History:
         if number is None:
             ring, slash, place = _text(name).rpartition("/")
             sequence, dot, index = place.partition(".")
-            if not slash or not ring or not sequence.isdigit() or (dot and not index.isdigit()):
+            if not (slash and ring and _is_number(sequence)) or (dot and not _is_number(index)):
                 raise ValueError(f"{name!r} is no message: RING/NUMBER or RING/NUMBER.INDEX")
             number = self._numbers[name] = len(self.messages)
             self.messages.append(Message(name, ring, (int(sequence), int(index or 0))))
@@ -306,6 +306,10 @@ def _integer(value: object) -> int:
     if type(value) is not int:
         raise ValueError(f"{value!r} is no integer")
     return value
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20
 
 
 def _text(value: object) -> str:
