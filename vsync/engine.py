@@ -369,9 +369,10 @@ class Engine:
     def deliver(self, ring: Ring, frame: Data, configuration: str) -> None:
         """Deliver the messages that end in `frame`."""
         payloads = self.assembly.unpack(frame)
-        if frame.last_timestamp > ring.delivered_time:
-            ring.delivered_time, ring.time_error = frame.last_timestamp, frame.error
         if payloads:
+            # A piece has a timestamp too, but nobody was told of it.
+            if frame.last_timestamp > ring.delivered_time:
+                ring.delivered_time, ring.time_error = frame.last_timestamp, frame.error
             self.emit(
                 Messages(
                     ring.id,

@@ -40,3 +40,22 @@ def test_a_message_over_the_limit_is_refused_and_harms_nothing() -> None:
     group.world.run_for(300 * MILLISECOND)
     delivered = [event for event in group.history if event["event"] == "deliver"]
     assert [event["digest"] for event in delivered] == [digest(bytes(5000))] * 2
+
+
+def test_a_transitional_configuration_has_the_time_of_a_message_that_was_delivered() -> None:
+    """Pieces of a message that was not completed have later times; nobody was told of them."""
+    group = Group(seed=1, count=2, config=RingConfig.simulated(visit_max=3))
+    group.world.run(200 * MILLISECOND)
+    group.submit(1, b"told")
+    group.world.run_for(50 * MILLISECOND)
+    group.submit(1, bytes(20_000))
+    delivered = group.node(2).engine.ring.delivered
+    assert group.world.run_until(
+        lambda: group.node(2).engine.ring.delivered > delivered + 2, limit_ns=SECOND
+    )
+    group.world.crash(1)
+    group.world.run_for(400 * MILLISECOND)
+    mine = [event for event in group.history if event["node"] == 2]
+    (told,) = [event for event in mine if event["event"] == "deliver"]
+    last = [event for event in mine if event.get("kind") == "transitional"][-1]
+    assert last["timestamp"] == told["timestamp"]
