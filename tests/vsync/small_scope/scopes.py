@@ -42,6 +42,9 @@ class Scope:
     """How often a token is read while data waits to be read: without a bound, a token could go
     round for ever, asking for what is about to arrive. With `is_in_order` also how often a datagram
     overtakes another of the same sender."""
+    slow_visits: int | None = None
+    """How often a token is read by a member whose write is not done; None: without a bound, where
+    that ends by itself."""
     timers: Mapping[Timer | str, int] = field(default_factory=dict)
     """How often a timer of each kind may fire, at all members together. Those that fire once in a
     life (``SETTLE``, ``BOOT``) have no bound."""
@@ -123,6 +126,7 @@ SCOPES: Mapping[str, Scope] = {
         is_disk_prompt=False,
         crashes=1,
         restarts=1,
+        slow_visits=6,
         timers={Timer.TOKEN_LOSS: 1, Timer.CONSENSUS: 1},
     ),
     "pair-boot": Scope(

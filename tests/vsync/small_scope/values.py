@@ -161,6 +161,8 @@ class Members:
         self.frames: list[Any] = []
         self.senders: list[int] = []
         self.steps = 0
+        self.told: set[str] = set()
+        """Changes of state and refusals that came about, in words."""
         self._numbers: dict[Hashable, int] = {}
         self._datagrams: list[bytes] = []
         self._datagram_numbers: dict[bytes, int] = {}
@@ -286,6 +288,7 @@ class Members:
         except Exception:
             return Outcome(-1, Played(wrong=f"node {member.me}: {traceback.format_exc()}"))
         new = self.known[after]
+        self.told |= set(played.story)
         if not played.wrong and _is_stuck(new):
             played.wrong = f"node {member.me} waits for ever: {new.state}, {new.timers}"
         kept = {ring for ring, _ in new.reached}
