@@ -47,12 +47,14 @@ async def _measure(algorithm: str, n: int) -> OnSockets:
         tokens: list[int] = []
         for mutex in askers:  # until all links are up
             await _enter(mutex, tokens)
+        await _settled(mutexes)
         sent, waits = _sent(mutexes), []
         for count in range(ENTRIES):
             began_ns = time.perf_counter_ns()
             async with askers[count % len(askers)].acquire() as grant:
                 waits.append(time.perf_counter_ns() - began_ns)
                 tokens.append(grant.fencing_token)
+            await _settled(mutexes)
         messages = (_sent(mutexes) - sent) / ENTRIES
         began_ns = time.perf_counter_ns()
         async with asyncio.TaskGroup() as tasks:
@@ -67,6 +69,15 @@ async def _measure(algorithm: str, n: int) -> OnSockets:
             entered / took_ns * 1e9,
             tokens == sorted(set(tokens)),
         )
+
+
+async def _settled(mutexes: list[Mutex]) -> None:
+    """Until nothing is under way any more: an entry that meets the end of the one before it is no
+    longer alone, and takes messages of its own."""
+    cores = (mutex.core for mutex in mutexes)
+    linked = [core for core in cores if isinstance(core, LinkedMutex)]
+    while any(core.links.unflushed() for core in linked):  # noqa: ASYNC110  nobody tells of it
+        await asyncio.sleep(0)
 
 
 async def _work(mutex: Mutex, tokens: list[int], entries: int) -> None:
