@@ -21,6 +21,7 @@ def judge_liveness(history: History) -> None:
 def agreement(history: History, alive: dict[int, Life]) -> None:
     """B8 (specification 2.1), P2: everybody who lives is in a regular configuration, whose members
     all live and are in it."""
+    ends = {life.node: life.end_line for life in history.lives}
     for node, life in sorted(alive.items()):
         if not life.spans or not life.spans[-1].is_regular:
             line = life.spans[-1].line if life.spans else life.line
@@ -33,7 +34,7 @@ def agreement(history: History, alive: dict[int, Life]) -> None:
             other = alive.get(member)
             if other is None:
                 what = f"node {node} ends in {last.id} with {member}, which is gone"
-                history.complain("B8", what, last.line)
+                history.complain("B8", what, last.line, ends[member])
             elif other.spans and other.spans[-1].id != last.id:
                 what = f"node {node} ends in {last.id}, its member {member} in {other.spans[-1].id}"
                 history.complain("B8", what, last.line, other.spans[-1].line)
@@ -46,26 +47,41 @@ def progress(history: History, alive: dict[int, Life]) -> None:
         life.node: {n for span in life.spans for n in span.delivers} for life in alive.values()
     }
     for node, life in sorted(alive.items()):
-        for handle, line in life.submits.items():
+        for handle, (line, _, _) in life.submits.items():
             number = life.sent_handles.get(handle)
             if number is None:
                 history.complain("P1", f"node {node} never sends its submission {handle}", line)
                 continue
-            message, last = history.messages[number], life.spans[-1]
-            members = last.members if message.sent_in is last else (node,)
+            message = history.messages[number]
+            is_last = life.spans and message.sent_in is life.spans[-1]
+            members = life.spans[-1].members if is_last else (node,)
             for member in members:
                 if member in delivered and number not in delivered[member]:
                     what = f"node {member} does not deliver {message.name}"
-                    history.complain("P1", what, line, message.send_line)
+                    end = alive[member].spans[-1].line if alive[member].spans else 0
+                    history.complain("P1", what, line, message.send_line, end)
 
 
 def stability(history: History) -> None:
-    """P3: without faults no configuration changes. The time after healing is halved: rings may form
-    in the first half."""
-    healed, quiet = history.healed_at, history.quiet_at
-    if not isinstance(healed, int) or not isinstance(quiet, int):
+    """P3: without faults no configuration changes. The time after healing, or after the last boot,
+    crash or leave if that is later, is halved: rings may form in the first half.
+
+    This alone looks at ``at``, so it trusts only a node that was not past the end of all: then it
+    has a clock of its own.
+    """
+    if not history.healed_line:
         return
-    late = [line for at, line in history.changes if at > (healed + quiet) // 2]
+    never = -1
+    healed, quiet = (history.at(line, never) for line in (history.healed_line, history.quiet_line))
+    if never in (healed, quiet):
+        return
+    comings = [at for line in history.comings if (at := history.at(line, healed)) <= quiet]
+    middle = (max([healed, *comings]) + quiet) // 2
+    late = [line for line in history.changes if history.at(line, middle) > middle]
+    if late:
+        lines = range(1, len(history.events) + 1)
+        apart = {history.events[n - 1].get("node") for n in lines if history.at(n, quiet) > quiet}
+        late = [line for line in late if history.events[line - 1]["node"] not in apart]
     if late:
         what = f"{len(late)} configuration events long after all was healed"
-        history.complain("P3", what, late[0])
+        history.complain("P3", what, late[0], late[-1])

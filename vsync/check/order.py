@@ -6,6 +6,11 @@ from collections import defaultdict
 from vsync.check.passages import Passage, RingView
 from vsync.check.reading import History, Message, Span
 
+SEARCHED = 1_000_000
+"""So many steps the search for a shorter cycle may take."""
+SHOWN = 10
+"""So many events of a cycle are told."""
+
 
 def judge_order(history: History, passages: list[Passage], rings: list[RingView]) -> None:
     """All rules of this module."""
@@ -37,7 +42,7 @@ def one_time(history: History) -> None:
                 node = configurations[span.id] = len(after)
                 after.append([])
                 lines.append(span.line)
-            if last >= 0 and node not in after[last][-1:]:
+            if last >= 0 and node != last and node not in after[last][-1:]:
                 after[last].append(node)
             last = node
             for step in span.steps:
@@ -52,24 +57,68 @@ def one_time(history: History) -> None:
     cycle = _cycle(after)
     if cycle:
         names = {node: name for name, node in configurations.items()}
-        what = " before ".join(_event(history, names, node) for node in [*cycle, cycle[0]])
-        history.complain("B7", f"no one order: {what}", *(lines[node] for node in cycle))
+        shown = cycle if len(cycle) <= SHOWN else [*cycle[: SHOWN // 2], *cycle[-SHOWN // 2 :]]
+        told = [_event(history, names, node) for node in [*shown, cycle[0]]]
+        if shown is not cycle:
+            told.insert(SHOWN // 2, f"{len(cycle) - SHOWN} others")
+        what = " before ".join(told)
+        history.complain("B7", f"no one order: {what}", *(lines[node] for node in shown))
 
 
 def _cycle(after: list[list[int]]) -> list[int]:
-    """A shortest cycle through one of the nodes that lie on some; empty if there is none."""
-    left = _cyclic(after)
+    """A cycle, the shortest one unless the search gets long; empty if there is none."""
     best: list[int] = []
-    for start in sorted(left)[:50]:
-        found = _way_back(after, left, start, len(best) or len(left) + 1)
-        if found:
-            best = found
-            if len(best) == 2:
-                break
+    budget = SEARCHED
+    for knot in sorted(_knots(after), key=len):
+        within = set(knot)
+        for start in sorted(knot):
+            if best and (budget <= 0 or len(best) == 2):
+                return best
+            found, visited = _way_back(after, within, start, len(best) or len(knot) + 1)
+            budget -= visited
+            best = found or best
     return best
 
 
-def _cyclic(after: list[list[int]]) -> set[int]:
+def _knots(after: list[list[int]]) -> list[list[int]]:
+    """The strongly connected components of two nodes and more: every node of one lies on a cycle.
+
+    After Tarjan, SIAM J. Comput. 1(2), 1972, among the nodes that have a predecessor left when
+    those without one are taken away again and again: in a right history none.
+    """
+    left = _behind_a_cycle(after)
+    order: dict[int, int] = {}
+    lowest: dict[int, int] = {}
+    stack: list[int] = []
+    closed: set[int] = set()
+    knots: list[list[int]] = []
+    for root in sorted(left):
+        walk = [] if root in order else [(root, iter(after[root]))]
+        while walk:
+            node, following = walk[-1]
+            if node not in order:
+                order[node] = lowest[node] = len(order)
+                stack.append(node)
+            target = next(following, None)
+            if target is None:
+                walk.pop()
+                if walk:
+                    lowest[walk[-1][0]] = min(lowest[walk[-1][0]], lowest[node])
+                if lowest[node] == order[node]:
+                    knot = [stack.pop()]
+                    while knot[-1] != node:
+                        knot.append(stack.pop())
+                    closed.update(knot)
+                    if len(knot) > 1:
+                        knots.append(knot)
+            elif target not in order:
+                walk.append((target, iter(after[target])))
+            elif target not in closed:
+                lowest[node] = min(lowest[node], order[target])
+    return knots
+
+
+def _behind_a_cycle(after: list[list[int]]) -> set[int]:
     """The nodes that remain when those without a predecessor are taken away, again and again."""
     waiting = [0] * len(after)
     for following in after:
@@ -84,7 +133,10 @@ def _cyclic(after: list[list[int]]) -> set[int]:
     return {node for node, count in enumerate(waiting) if count}
 
 
-def _way_back(after: list[list[int]], within: set[int], start: int, most: int) -> list[int]:
+def _way_back(
+    after: list[list[int]], within: set[int], start: int, most: int
+) -> tuple[list[int], int]:
+    """The shortest cycle through `start` of fewer than `most` nodes, and how many were visited."""
     before: dict[int, int] = {start: -1}
     front, length = [start], 1
     while front and length < most:
@@ -95,12 +147,12 @@ def _way_back(after: list[list[int]], within: set[int], start: int, most: int) -
                     path = [node]
                     while before[path[-1]] >= 0:
                         path.append(before[path[-1]])
-                    return path[::-1]
+                    return path[::-1], len(before)
                 if target in within and target not in before:
                     before[target] = node
                     following.append(target)
         front, length = following, length + 1
-    return []
+    return [], len(before)
 
 
 def _event(history: History, configurations: dict[int, str], node: int) -> str:
@@ -120,9 +172,8 @@ def self_delivery(history: History, passages: list[Passage]) -> None:
         for number in passage.regular.sends:
             if number not in delivered:
                 message = history.messages[number]
-                after = passage.next_regular.line if passage.next_regular is not None else 0
                 what = f"node {passage.life.node} does not deliver its own {message.name}"
-                history.complain("D1", what, message.send_line, after)
+                history.complain("D1", what, message.send_line, passage.end_line)
 
 
 def atomicity(history: History) -> None:
@@ -133,27 +184,34 @@ def atomicity(history: History) -> None:
         for span, following in zip(life.spans, life.spans[1:], strict=False):
             node, other = first.setdefault((span.id, following.id), (life.node, span))
             if other.delivers != span.delivers:
-                what = _difference(history, node, other, life.node, span)
+                what, *lines = _difference(history, node, other, life.node, span)
                 head = f"from {span.id} to {following.id}"
-                history.complain("D2", f"{head}: {what}", other.line, span.line)
+                history.complain("D2", f"{head}: {what}", *lines)
 
 
-def _difference(history: History, node: int, one: Span, other_node: int, other: Span) -> str:
+def _difference(
+    history: History, node: int, one: Span, other_node: int, other: Span
+) -> tuple[str, int, int]:
+    """What the first difference is, and where at either."""
+    at = 0
     for mine, theirs in zip(one.delivers, other.delivers, strict=False):
         if mine != theirs:
             names = history.messages[mine].name, history.messages[theirs].name
-            return f"node {node} delivers {names[0]} where node {other_node} delivers {names[1]}"
-    longer, extra, lacks = (
-        (node, one.delivers[len(other.delivers) :], other_node)
-        if len(one.delivers) > len(other.delivers)
-        else (other_node, other.delivers[len(one.delivers) :], node)
-    )
-    return f"node {longer} delivers {history.messages[extra[0]].name}, node {lacks} does not"
+            what = f"node {node} delivers {names[0]} where node {other_node} delivers {names[1]}"
+            return what, one.deliver_lines[at], other.deliver_lines[at]
+        at += 1
+    if at < len(one.delivers):
+        longer, shorter, who, lacks = one, other, node, other_node
+    else:
+        longer, shorter, who, lacks = other, one, other_node, node
+    what = f"node {who} delivers {history.messages[longer.delivers[at]].name}, node {lacks} does"
+    return f"{what} not", longer.deliver_lines[at], shorter.line
 
 
 def _holes(history: History, view: RingView, passage: Passage) -> None:
-    """D4 (specification 6.3): before a message come all earlier ones of its ring that were sent by
-    members of the configuration it is delivered in. In a regular one: no holes at all."""
+    """D4 (specification 6.3): before a message come all earlier ones of its ring that anybody
+    delivers and a member of the configuration sent. In a regular one: no holes at all, also of what
+    was only sent."""
     if passage.regular.delivers:
         _hole_in(history, view, passage.regular.delivers, passage.regular, set(), passage)
     if passage.transitional is not None and passage.transitional.delivers:
@@ -170,27 +228,35 @@ def _hole_in(
     before: set[int],
     passage: Passage,
 ) -> None:
+    if view.known[len(before) : len(before) + len(delivers)] == delivers:
+        return
     messages, members = history.messages, set(span.members)
+    who, behind = f"node {passage.life.node}", -1
+    for at, number in enumerate(delivers):
+        if behind >= 0 and messages[number].place < messages[delivers[behind]].place:
+            names = f"{messages[number].name} after {messages[delivers[behind]].name}"
+            lines = span.deliver_lines[behind], span.deliver_lines[at]
+            history.complain("D4", f"{who} delivers {names} in {span.id}", *lines)
+            break
+        behind = at
     delivered = before | set(delivers)
-    last = delivers[-1]
-    if view.known[len(before) : len(before) + len(delivers)] != delivers:
-        for number in view.known:
-            message = messages[number]
-            if message.place >= messages[last].place:
-                break
-            if number not in delivered and message.node in members:
-                what = f"node {passage.life.node} delivers {messages[last].name} in {span.id}"
-                history.complain(
-                    "D4",
-                    f"{what} without {message.name} of node {message.node} before it",
-                    message.send_line or message.deliver_line,
-                    span.line,
-                )
-                return
-        places = [messages[number].place for number in delivers]
-        if places != sorted(places):
-            what = f"node {passage.life.node} delivers out of order in {span.id}"
-            history.complain("D4", what, span.line)
+    last = max(delivers, key=lambda number: messages[number].place)
+    for number in view.known:
+        message = messages[number]
+        if message.place >= messages[last].place:
+            break
+        if number in delivered or not (span.is_regular or message.deliver_line):
+            continue
+        if message.node in members:
+            first = next(n for n in delivers if messages[n].place > message.place)
+            what = f"{who} delivers {messages[first].name} in {span.id}"
+            history.complain(
+                "D4",
+                f"{what} without {message.name} of node {message.node} before it",
+                message.send_line or message.deliver_line,
+                span.deliver_lines[delivers.index(first)],
+            )
+            return
 
 
 def _causes(history: History, passage: Passage) -> None:
@@ -206,8 +272,6 @@ def _causes(history: History, passage: Passage) -> None:
         message = messages[number]
         if message.sender is None or message.sent_in is None:
             continue
-        if message.sender is passage.life:
-            continue
         for cause in _unchecked(message, number, checked):
             if position.get(cause, at) >= at and cause != number:
                 where = messages[cause]
@@ -217,8 +281,17 @@ def _causes(history: History, passage: Passage) -> None:
                     f"{what}, which node {message.sender.node} had seen when it sent it",
                     where.send_line or where.deliver_line,
                     message.send_line,
+                    _line_of(passage, at),
                 )
                 return
+
+
+def _line_of(passage: Passage, at: int) -> int:
+    """Where the passage's delivery number `at` is told."""
+    lines = passage.regular.deliver_lines
+    if at < len(lines) or passage.transitional is None:
+        return lines[at]
+    return passage.transitional.deliver_lines[at - len(lines)]
 
 
 def _unchecked(message: Message, number: int, checked: "defaultdict[int, int]") -> list[int]:

@@ -26,13 +26,27 @@ class Passage:
         return self.regular.delivers + self.transitional.delivers
 
     @property
+    def lines(self) -> list[int]:
+        """Where they are told."""
+        if self.transitional is None:
+            return self.regular.deliver_lines
+        return self.regular.deliver_lines + self.transitional.deliver_lines
+
+    @property
+    def end_line(self) -> int:
+        """Where it is told that it is over; 0 if it is not."""
+        if self.next_regular is not None:
+            return self.next_regular.line
+        return self.life.end_line if self.is_last else 0
+
+    def holds(self, span: Span) -> bool:
+        """Whether this is one of its configurations."""
+        return span is self.regular or span is self.transitional
+
+    @property
     def crashed(self) -> bool:
         """Whether the process died in it."""
         return self.is_last and self.life.ended == "crash"
-
-    @property
-    def left(self) -> bool:
-        return self.is_last and self.life.ended == "leave"
 
     def is_final(self, ends_quiet: bool) -> bool:
         """Whether what is missing now will be missing for ever."""

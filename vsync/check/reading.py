@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clocksync.runtime.history import Event, MalformedHistory
-from vsync.check.verdict import KEPT_PER_RULE, Place, Verdict, Violation
+from vsync.check.verdict import KEPT_PER_RULE, Place, Verdict, Violation, one_line
 
 AGREED, SAFE = "agreed", "safe"
+BEYOND = 10**40
+"""No integer of a history is as large."""
 
 
 @dataclass(slots=True)
@@ -30,6 +32,7 @@ class Span:
     sends: list[int] = field(default_factory=list)
     delivers: list[int] = field(default_factory=list)
     """Messages, by number."""
+    deliver_lines: list[int] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
     """Both in order: a delivery is the message's number, a sending its complement."""
 
@@ -44,15 +47,27 @@ class Life:
     line: int
     lost: bool
     spans: list[Span] = field(default_factory=list)
-    submits: dict[str, int] = field(default_factory=dict)
-    """Handle, and its line."""
+    submits: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+    """Handle, and its line, service and digest."""
     sent_handles: dict[str, int] = field(default_factory=dict)
     """Handle, and the message it became."""
-    promises: list[tuple[int, str, tuple[int, ...], int]] = field(default_factory=list)
-    """Index of the span, ring, obligations, line."""
+    promises: list["Promise"] = field(default_factory=list)
     ended: str = ""
     """How: ``crash``, ``leave``, or not."""
     end_line: int = 0
+
+
+@dataclass(slots=True)
+class Promise:
+    """That the recovery on a ring is complete."""
+
+    ring: str
+    obligations: tuple[int, ...]
+    line: int
+    span: Span
+    """The configuration it was made in."""
+    steps: int
+    """How much was done in it before."""
 
 
 @dataclass(slots=True)
@@ -89,16 +104,17 @@ class History:
         self.name = name
         self.lives: list[Life] = []
         self.messages: list[Message] = []
-        self.healed_at: int | None = None
-        self.quiet_at: int | None = None
-        self.changes: list[tuple[int, int]] = []
-        """(at, line) of every configuration event."""
+        self.healed_line = 0
+        self.quiet_line = 0
+        self.changes: list[int] = []
+        """The line of every configuration event."""
+        self.comings: list[int] = []
+        """The line of every boot, crash and leave."""
         self._life: dict[tuple[int, str], Life] = {}
-        self._last: dict[int, Life] = {}
         self._numbers: dict[str, int] = {}
         self._delivered: set[tuple[int, int]] = set()
-        self._lines: dict[int, Event] = {}
-        self._label: dict[int, str] = {}
+        self._killed: dict[tuple[int, str], int] = {}
+        self._kept: dict[str, int] = {}
         handlers = {
             "boot": self._boot,
             "configuration": self._configuration,
@@ -111,13 +127,17 @@ class History:
         }
         self.events = events if isinstance(events, list) else list(events)
         for line, event in enumerate(self.events, start=1):
-            kind = event.get("event")
+            kind = event.get("event") if isinstance(event, dict) else None
+            if not isinstance(kind, str):
+                raise self.malformed(line, 'no object with a string "event"')
             if kind == "quiet":
-                self.verdict.ends_quiet, self.quiet_at = True, event.get("at")
+                self.verdict.ends_quiet, self.quiet_line = True, line
             elif kind == "healed":
-                self.healed_at = event.get("at")
+                self.verdict.ends_quiet, self.healed_line = False, line
             elif kind in handlers:
+                self.verdict.ends_quiet = False  # what goes on does not end
                 self._take(line, event, handlers[kind])
+        self._bury()
         self.verdict.events = len(self.events)
         self.present = {life.node for life in self.lives}
         """Nodes whose logs are here."""
@@ -128,24 +148,38 @@ class History:
 
     def complain(self, rule: str, text: str, *lines: int) -> None:
         """Note a violation."""
-        verdict = self.verdict
-        if sum(v.rule == rule for v in verdict.violations) >= KEPT_PER_RULE:
+        verdict, kept = self.verdict, self._kept.get(rule, 0)
+        if kept >= KEPT_PER_RULE:
             verdict.more[rule] = verdict.more.get(rule, 0) + 1
             return
-        places = tuple(self._place(line) for line in lines if line)
-        verdict.violations.append(Violation(rule, text, places))
+        self._kept[rule] = kept + 1
+        places = tuple(self._place(line) for line in dict.fromkeys(lines) if line)
+        verdict.violations.append(Violation(rule, one_line(text), places))
 
     def _place(self, line: int) -> Place:
         event = self.events[line - 1]
-        name, number = event.get("_place", (self.name, line))
+        name, number = self._origin(line)
         head = f"node {event.get('node')} {event.get('event')}"
         keys = ("id", "message", "configuration", "members", "timestamp", "service", "ring")
-        rest = " ".join(f"{key}={event[key]}" for key in keys if key in event)
-        return Place(number, name, f"{head} {rest}".rstrip())
+        rest = " ".join(f"{key}={_bare(event[key])}" for key in keys if key in event)
+        return Place(number, name, one_line(f"{head} {rest}".rstrip()))
+
+    def _origin(self, line: int) -> tuple[str, int]:
+        """The file a line is in, and its number there. Files are told by :func:`read_files`, in a
+        tuple: no line of JSON can hold one."""
+        event = self.events[line - 1]
+        told = event.get("_place") if isinstance(event, dict) else None
+        return told if isinstance(told, tuple) else (self.name, line)
+
+    def at(self, line: int, default: int) -> int:
+        """When the event says it was."""
+        at = self.events[line - 1].get("at")
+        return at if isinstance(at, int) and _is_integer(at) else default
 
     def malformed(self, line: int, what: str) -> MalformedHistory:
-        name, number = self.events[line - 1].get("_place", (self.name, line))
-        return MalformedHistory(f"{name}:{number}: {what}")
+        """What is no event, and where."""
+        name, number = self._origin(line)
+        return MalformedHistory(one_line(f"{name}:{number}: {what}"))
 
     # Events
 
@@ -154,13 +188,17 @@ class History:
             node, incarnation = event["node"], event["incarnation"]
         except KeyError as error:
             raise self.malformed(line, f"no {error.args[0]!r}") from None
-        if type(node) is not int or not isinstance(incarnation, str):
+        if not _is_integer(node) or type(incarnation) is not str:
             raise self.malformed(line, '"node" is no integer or "incarnation" no string')
         life = self._life.get((node, incarnation))
         if event["event"] == "boot":
             if life is not None:
                 self.complain("B5", f"node {node} boots twice as {incarnation}", life.line, line)
                 return
+        elif life is None and event["event"] == "crash":
+            # Somebody else wrote it, perhaps into a file of his own: no log of the node is here.
+            self._killed[node, incarnation] = line
+            return
         elif life is None:
             self.complain("B5", f"node {node} acts before it booted", line)
             life = self._born(node, incarnation, line, lost=False)
@@ -177,24 +215,42 @@ class History:
 
     def _born(self, node: int, incarnation: str, line: int, lost: bool) -> Life:
         life = Life(node, incarnation, len(self.lives), line, lost)
-        before = self._last.get(node)
-        if before is not None and not before.ended:
-            before.ended, before.end_line = "crash", line  # nobody could write it down
         self.lives.append(life)
-        self._life[node, incarnation] = self._last[node] = life
+        self._life[node, incarnation] = life
         return life
+
+    def _bury(self) -> None:
+        """Who did not end and booted again died, and nobody could write it down.
+
+        Only now: the lines of two incarnations may stand in any order.
+        """
+        for key, line in self._killed.items():
+            life = self._life.get(key)
+            if life is None:
+                continue
+            if self._origin(line)[0] == self._origin(life.line)[0]:
+                self.complain("B5", f"node {key[0]} crashes before it booted", line, life.line)
+            if not life.ended:
+                life.ended, life.end_line = "crash", line
+        following: dict[int, Life] = {}
+        for life in reversed(self.lives):
+            after = following.get(life.node)
+            if after is not None and not life.ended:
+                life.ended, life.end_line = "crash", after.line
+            following[life.node] = life
 
     def _boot(self, line: int, event: Event, life: Life | None) -> None:
         storage = event["storage"]
         if storage not in ("kept", "lost"):
-            raise ValueError(f"storage {storage!r} is neither kept nor lost")
+            raise ValueError(f"storage {_shown(storage)} is neither kept nor lost")
+        self.comings.append(line)
         self._born(event["node"], event["incarnation"], line, storage == "lost")
 
     def _configuration(self, line: int, event: Event, life: Life) -> None:
         kind, members = event["kind"], event["members"]
         if kind not in ("regular", "transitional"):
-            raise ValueError(f"kind {kind!r} is neither regular nor transitional")
-        if not isinstance(members, list) or members != sorted(set(map(_integer, members))):
+            raise ValueError(f"kind {_shown(kind)} is neither regular nor transitional")
+        if members != sorted(set(_integers(members))):
             raise ValueError("members are no sorted list of numbers")
         life.spans.append(
             Span(
@@ -208,19 +264,20 @@ class History:
                 line,
             )
         )
-        if isinstance(event.get("at"), int):
-            self.changes.append((event["at"], line))
+        self.changes.append(line)
 
     def _submit(self, line: int, event: Event, life: Life) -> None:
-        life.submits[str(event["handle"])] = line
+        told = line, _service(event), _text(event["digest"])
+        life.submits[_handle(event)] = told
 
-    def _number(self, name: str) -> int:
+    def _number(self, name: object) -> int:
+        name = _text(name)
         number = self._numbers.get(name)
         if number is None:
-            ring, slash, place = _text(name).rpartition("/")
+            ring, slash, place = name.rpartition("/")
             sequence, dot, index = place.partition(".")
             if not (slash and ring and _is_number(sequence)) or (dot and not _is_number(index)):
-                raise ValueError(f"{name!r} is no message: RING/NUMBER or RING/NUMBER.INDEX")
+                raise ValueError(f"{_shown(name)} is no message: RING/NUMBER or RING/NUMBER.INDEX")
             number = self._numbers[name] = len(self.messages)
             self.messages.append(Message(name, ring, (int(sequence), int(index or 0))))
         return number
@@ -228,7 +285,10 @@ class History:
     def _send(self, line: int, event: Event, life: Life) -> None:
         number = self._number(event["message"])
         message = self.messages[number]
-        service, digest, handle = _service(event), _text(event["digest"]), str(event["handle"])
+        service, digest, handle = _service(event), _text(event["digest"]), _handle(event)
+        true_time = event.get("true_time")
+        if true_time is not None:
+            _integer(true_time)
         if message.sender is not None:
             self.complain("B4", f"{message.name} was sent twice", message.send_line, line)
             return
@@ -236,10 +296,16 @@ class History:
         if message.deliver_line and (message.service, message.digest) != (service, digest):
             what = f"{message.name} is delivered as another message"
             self.complain("B3", what, line, message.deliver_line)
-        message.service, message.digest = service, digest
-        if event.get("true_time") is not None:
-            message.true_time = _integer(event["true_time"])
-        life.sent_handles[handle] = number
+        message.service, message.digest, message.true_time = service, digest, true_time
+        accepted, *submitted = life.submits.get(handle, (0, service, digest))
+        if submitted != [service, digest]:
+            what = f"{message.name} is sent as another message than was submitted"
+            self.complain("B3", what, accepted, line)
+        twin = life.sent_handles.setdefault(handle, number)
+        if twin != number:
+            other = self.messages[twin]
+            what = f"node {life.node} sends submission {handle} as {other.name} and {message.name}"
+            self.complain("B4", what, other.send_line, line)
         if not life.spans:
             self.complain("B5", f"node {life.node} sends before its first configuration", line)
             return
@@ -261,7 +327,7 @@ class History:
             _text(event["digest"]),
             _integer(event["timestamp"]),
             _integer(event["error"]),
-            tuple(map(_text, event["flags"])),
+            tuple(map(_text, _list(event["flags"]))),
         )
         configuration = _text(event["configuration"])
         if not message.deliver_line:
@@ -269,9 +335,11 @@ class History:
             message.origin, _, _, message.timestamp, message.error, message.flags = told
             if message.sender is None:
                 message.service, message.digest = told[1], told[2]
-        first = (message.origin, message.timestamp, message.error, message.flags)
-        if (told[0], *told[3:]) != first:
-            what = f"{message.name} is not alike everywhere"
+        if told[0] != message.origin:
+            what = f"{message.name} is delivered as node {message.origin}'s and as node {told[0]}'s"
+            self.complain("B3", what, message.deliver_line, line)
+        if told[3:] != (message.timestamp, message.error, message.flags):
+            what = f"{message.name} has another timestamp, bound or flags elsewhere"
             self.complain("T1", what, message.deliver_line, line)
         if told[1:3] != (message.service, message.digest):
             where = message.send_line or message.deliver_line
@@ -286,6 +354,7 @@ class History:
             return
         self._delivered.add((life.index, number))
         span.delivers.append(number)
+        span.deliver_lines.append(line)
         span.steps.append(number)
         if configuration != span.id:
             what = f"node {life.node} delivers {message.name} in {configuration}"
@@ -293,19 +362,67 @@ class History:
         elif message.ring != span.ring:
             what = f"node {life.node} delivers {message.name} in {span.id}, of another ring"
             self.complain("B3", what, span.line, line)
+        else:
+            members = span.members if span.is_regular else life.spans[-2:][0].members
+            if told[0] not in members:
+                what = f"node {life.node} delivers {message.name} of node {told[0]}, no member"
+                self.complain("B3", what, span.line, line)
 
     def _recovered(self, line: int, event: Event, life: Life) -> None:
-        obligations = tuple(map(_integer, event["obligations"]))
-        life.promises.append((len(life.spans) - 1, _text(event["ring"]), obligations, line))
+        ring, obligations = _text(event["ring"]), tuple(_integers(event["obligations"]))
+        if life.spans:
+            span = life.spans[-1]
+            life.promises.append(Promise(ring, obligations, line, span, len(span.steps)))
+        else:
+            what = f"node {life.node} recovers before its first configuration"
+            self.complain("B5", what, line)
 
     def _end(self, line: int, event: Event, life: Life) -> None:
+        self.comings.append(line)
         life.ended, life.end_line = event["event"], line
+
+
+def _is_integer(value: object) -> bool:
+    """Whether it is one that Python prints, sums of it too; it is far from every real one."""
+    return type(value) is int and -BEYOND < value < BEYOND
 
 
 def _integer(value: object) -> int:
     if type(value) is not int:
-        raise ValueError(f"{value!r} is no integer")
+        raise ValueError(f"{_shown(value)} is no integer")
+    if not _is_integer(value):
+        raise ValueError("an integer beyond all measure")
     return value
+
+
+def _list(value: object) -> list[object]:
+    if type(value) is not list:
+        raise ValueError(f"{_shown(value)} is no list")
+    return value
+
+
+def _integers(value: object) -> list[int]:
+    return [_integer(one) for one in _list(value)]
+
+
+def _handle(event: Event) -> str:
+    handle = event["handle"]
+    return str(_integer(handle)) if type(handle) is int else _text(handle)
+
+
+def _bare(value: object) -> str:
+    return value[:100] if isinstance(value, str) else _shown(value)
+
+
+def _shown(value: object) -> str:
+    """Anything, in short: it may be nested so deeply that Python cannot print it."""
+    if isinstance(value, str):
+        return repr(value[:100])
+    if value is None or isinstance(value, bool) or _is_integer(value):
+        return str(value)
+    if isinstance(value, list) and all(map(_is_integer, value)):
+        return str(value[:50])
+    return f"that {type(value).__name__}"
 
 
 def _is_number(text: str) -> bool:
@@ -314,12 +431,12 @@ def _is_number(text: str) -> bool:
 
 def _text(value: object) -> str:
     if type(value) is not str:
-        raise ValueError(f"{value!r} is no string")
+        raise ValueError(f"{_shown(value)} is no string")
     return value
 
 
 def _service(event: Event) -> str:
     service = event["service"]
     if service not in (AGREED, SAFE):
-        raise ValueError(f"service {service!r} is neither agreed nor safe")
+        raise ValueError(f"service {_shown(service)} is neither agreed nor safe")
     return str(service)

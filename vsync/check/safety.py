@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from vsync.check.passages import Passage, RingView
-from vsync.check.reading import SAFE, History
+from vsync.check.reading import SAFE, History, Life, Promise
 
 
 def judge_safety(history: History, rings: list[RingView]) -> None:
@@ -20,30 +20,29 @@ def judge_safety(history: History, rings: list[RingView]) -> None:
 def _everybody_delivers(history: History, view: RingView) -> None:
     """D5 (specification 7.1): if one delivers a safe message, every member of the configuration it
     is delivered in delivers it, unless it dies."""
-    owed: defaultdict[int, dict[int, tuple[int, str]]] = defaultdict(dict)
+    owed: defaultdict[tuple[int, ...], dict[int, tuple[int, str, int]]] = defaultdict(dict)
     for passage in view.passages:
         for span in (passage.regular, passage.transitional):
             if span is None:
                 continue
-            for number in span.delivers:
-                if history.messages[number].service == SAFE:
-                    for member in span.members:
-                        owed[member].setdefault(number, (passage.life.node, span.id))
+            due = owed[span.members]
+            for number, line in zip(span.delivers, span.deliver_lines, strict=True):
+                if history.messages[number].service == SAFE and number not in due:
+                    due[number] = passage.life.node, span.id, line
     for passage in view.passages:
         if passage.crashed or not passage.is_final(history.verdict.ends_quiet):
             continue
+        me, end = passage.life.node, passage.end_line
         delivered = set(passage.delivers)
-        for number, (node, where) in owed[passage.life.node].items():
-            if number not in delivered:
-                message = history.messages[number]
-                what = f"node {node} delivers the safe {message.name} in {where}"
-                after = passage.next_regular.line if passage.next_regular is not None else 0
-                history.complain(
-                    "D5",
-                    f"{what}, node {passage.life.node} never",
-                    message.deliver_line,
-                    after or passage.life.end_line,
-                )
+        complained: set[int] = set()
+        for members, due in owed.items():
+            if me not in members:
+                continue
+            for number in sorted(due.keys() - delivered - complained):
+                complained.add(number)
+                node, where, line = due[number]
+                what = f"node {node} delivers the safe {history.messages[number].name} in {where}"
+                history.complain("D5", f"{what}, node {me} never", line, end)
 
 
 def _everybody_installed(history: History, view: RingView, regular: set[tuple[str, int]]) -> None:
@@ -51,52 +50,75 @@ def _everybody_installed(history: History, view: RingView, regular: set[tuple[st
     member has delivered that configuration."""
     for passage in view.passages:
         span = passage.regular
-        safe = [n for n in span.delivers if history.messages[n].service == SAFE]
-        if not safe:
+        told = zip(span.delivers, span.deliver_lines, strict=True)
+        safe = next((one for one in told if history.messages[one[0]].service == SAFE), None)
+        if safe is None:
             continue
+        number, line = safe
         for member in span.members:
             if member in history.present and (span.id, member) not in regular:
-                name = history.messages[safe[0]].name
+                name = history.messages[number].name
                 what = f"node {passage.life.node} delivers the safe {name} in {span.id}"
-                history.complain("D6", f"{what}, which node {member} never installs", span.line)
+                what += f", which node {member} never installs"
+                history.complain("D6", what, span.line, line)
 
 
 def obligations(history: History, rings: list[RingView]) -> None:
     """O1: who completed the recovery on a ring delivers, before its next regular configuration,
-    what those who installed that ring delivered of the old one, as far as it promised."""
-    by_ring = {view.ring: view for view in rings}
+    what was exchanged there of the old one, as far as it promised.
+
+    That is what those who promised too had sent and delivered before, and what those who installed
+    that ring delivered of the old one: nothing comes in later.
+    """
+    promises: defaultdict[tuple[str, str], list[tuple[Life, Promise]]] = defaultdict(list)
     for life in history.lives:
-        for at, ring, promised, line in life.promises:
-            if at < 0:
-                history.complain("O1", f"node {life.node} recovers before it has a ring", line)
-                continue
-            view = by_ring.get(life.spans[at].ring)
-            if view is not None:
-                _owes(history, view, life.spans[at].line, ring, set(promised), line, life.node)
+        for promise in life.promises:
+            promises[promise.span.ring, promise.ring].append((life, promise))
+    views = {view.ring: view for view in rings}
+    checked: set[tuple[object, ...]] = set()
+    for (old, ring), together in promises.items():
+        if old not in views:
+            continue
+        installed = [p for p in views[old].passages if _reached(p, ring)]
+        told = [(life.index, promise.steps) for life, promise in together]
+        reached = [passage.life.index for passage in installed]
+        for life, promise in together:
+            # The same promise, made again in another attempt that failed.
+            key = (life.index, old, promise.obligations, *told, None, *reached)
+            mine = next((p for p in views[old].passages if p.holds(promise.span)), None)
+            if mine is not None and key not in checked and not mine.crashed:
+                checked.add(key)
+                if mine.is_final(history.verdict.ends_quiet):
+                    _owes(history, mine, promise, together, installed)
 
 
 def _owes(
     history: History,
-    view: RingView,
-    regular_line: int,
-    ring: str,
-    promised: set[int],
-    line: int,
-    node: int,
+    mine: Passage,
+    promise: Promise,
+    together: list[tuple[Life, Promise]],
+    installed: list[Passage],
 ) -> None:
-    mine = next((p for p in view.passages if p.regular.line == regular_line), None)
-    if mine is None or mine.crashed or not mine.is_final(history.verdict.ends_quiet):
-        return
-    delivered = set(mine.delivers)
-    for passage in view.passages:
-        if not _reached(passage, ring):
-            continue
-        for number in passage.delivers:
-            message = history.messages[number]
-            if message.node in promised and number not in delivered:
-                who = f"node {node} promised {message.name} in the recovery on {ring}"
-                what = f"{who}, node {passage.life.node} delivers it, and it does not"
-                history.complain("O1", what, line, message.deliver_line)
+    delivered, promised = set(mine.delivers), set(promise.obligations)
+    messages = history.messages
+    who = f"node {mine.life.node} promised"
+
+    def owe(number: int, node: int, line: int, does: str) -> None:
+        if number not in delivered and messages[number].node in promised:
+            delivered.add(number)  # told once
+            what = f"{who} {messages[number].name} in the recovery on {promise.ring}"
+            what = f"{what}, which node {node} {does}, and does not deliver it"
+            history.complain("O1", what, promise.line, line, mine.end_line)
+
+    for passage in installed:
+        for number, line in zip(passage.delivers, passage.lines, strict=True):
+            owe(number, passage.life.node, line, "delivers")
+    for life, other in together:
+        for step in other.span.steps[: other.steps]:
+            if step < 0:
+                owe(~step, life.node, messages[~step].send_line, "had sent")
+            else:
+                owe(step, life.node, other.line, "had delivered")
 
 
 def _reached(passage: Passage, ring: str) -> bool:

@@ -94,23 +94,47 @@ def transitional_members(history: History) -> None:
     regular one that come from the same regular one."""
     came_from: dict[tuple[str, int], Span] = {}
     passages: list[tuple[Life, Span, Span, Span]] = []
+    installed = {
+        (span.id, life.node) for life in history.lives for span in life.spans if span.is_regular
+    }
     for life in history.lives:
-        for at in range(2, len(life.spans)):
-            old, between, new = life.spans[at - 2 : at + 1]
-            if old.is_regular and not between.is_regular and new.is_regular:
+        for at, (old, between) in enumerate(zip(life.spans, life.spans[1:], strict=False)):
+            if not old.is_regular or between.is_regular:
+                continue
+            _comers(history, life, old, between, installed)
+            new = life.spans[at + 2] if at + 2 < len(life.spans) else None
+            if new is not None and new.is_regular:
                 came_from[new.id, life.node] = old
                 passages.append((life, old, between, new))
+    ways: dict[tuple[str, str], Span] = {}
     for life, old, between, new in passages:
         inside = set(between.members)
-        if not inside <= set(old.members) & set(new.members):
-            what = f"node {life.node}: {between.id} is not part of {old.id} and of {new.id}"
-            history.complain("B6", what, old.line, between.line, new.line)
+        if not inside <= set(new.members):
+            what = f"node {life.node}: {between.id} is not part of {new.id}"
+            history.complain("B6", what, between.line, new.line)
+        way = ways.setdefault((old.id, new.id), between)
+        if way.id != between.id:
+            what = f"from {old.id} to {new.id} lead both {way.id} and {between.id}"
+            history.complain("B6", what, way.line, between.line)
         for member in new.members:
             origin = came_from.get((new.id, member))
             if origin is not None and (origin.id == old.id) != (member in inside):
                 how = "lacks" if origin.id == old.id else "wrongly holds"
                 what = f"node {life.node}: {between.id} {how} {member}, which came from {origin.id}"
                 history.complain("B6", what, between.line, new.line, origin.line)
+
+
+def _comers(
+    history: History, life: Life, old: Span, between: Span, installed: set[tuple[str, int]]
+) -> None:
+    """Whoever comes from a regular configuration was in it."""
+    for member in between.members:
+        if member not in old.members:
+            what = f"node {life.node}: {between.id} holds {member}, and {old.id} does not"
+            history.complain("B6", what, old.line, between.line)
+        elif member in history.present and (old.id, member) not in installed:
+            what = f"node {life.node}: {between.id} holds {member}, which never installs {old.id}"
+            history.complain("B6", what, old.line, between.line)
 
 
 def creation(history: History) -> None:

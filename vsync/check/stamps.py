@@ -23,8 +23,8 @@ def growing(history: History) -> None:
         for span in life.spans:
             told = [(span.timestamp, span.id, span.line)] if span.is_regular else []
             stamped = [
-                (messages[n].timestamp or 0, messages[n].name, messages[n].deliver_line)
-                for n in span.delivers
+                (messages[n].timestamp or 0, messages[n].name, line)
+                for n, line in zip(span.delivers, span.deliver_lines, strict=True)
             ]
             for entry in told + stamped:
                 if highest is not None and entry[0] <= highest[0]:
@@ -37,10 +37,12 @@ def growing(history: History) -> None:
 
 
 def causal(history: History) -> None:
-    """T3: what a process delivered or sent before it sends a message has an earlier timestamp."""
+    """T3: what a process delivered or sent before it sends a message has an earlier timestamp, over
+    restarts too, unless storage was lost."""
     messages = history.messages
+    last: dict[int, tuple[int | None, int]] = {}
     for life in history.lives:
-        latest, cause = None, -1
+        latest, cause = (None, -1) if life.lost else last.get(life.node, (None, -1))
         for span in life.spans:
             for step in span.steps:
                 number = step if step >= 0 else ~step
@@ -54,6 +56,7 @@ def causal(history: History) -> None:
                     history.complain("T3", f"{what} {behind}", *lines)
                 if latest is None or timestamp > latest:
                     latest, cause = timestamp, number
+        last[life.node] = latest, cause
 
 
 def true(history: History) -> None:

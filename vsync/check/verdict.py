@@ -6,6 +6,26 @@ from typing import NamedTuple
 KEPT_PER_RULE = 20
 """More of one rule are counted and not kept: a broken engine breaks one promise thousandfold."""
 
+LONGEST_LINE = 1000
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks and whatever else a terminal obeys, cut if it is endless:
+    histories are written by others.
+
+    >>> print(one_line("R5/1" + chr(10) + "all is well"))
+    R5/1\\x0aall is well
+    """
+    if len(text) > LONGEST_LINE:
+        text = f"{text[:LONGEST_LINE]}..."
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(ord(c)) for c in text)
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
 
 class Place(NamedTuple):
     """An event: the number of its line, the file it is in, and the event in short."""
@@ -45,8 +65,10 @@ def render(verdict: Verdict) -> str:
     """The verdict as text for people."""
     lines: list[str] = []
     for violation in verdict.violations:
-        lines.append(f"{violation.rule} {violation.text}")
-        lines += [f"    {place.name}:{place.line}: {place.text}" for place in violation.places]
+        lines.append(one_line(f"{violation.rule} {violation.text}"))
+        lines += [
+            one_line(f"    {place.name}:{place.line}: {place.text}") for place in violation.places
+        ]
     lines += [f"{rule} and {count:,} more" for rule, count in sorted(verdict.more.items())]
     found = len(verdict.violations) + sum(verdict.more.values())
     what = (
@@ -54,5 +76,11 @@ def render(verdict: Verdict) -> str:
         f" configurations, {verdict.messages:,} messages"
     )
     how = "liveness too" if verdict.ends_quiet else "it does not end quiet: liveness not judged"
-    lines.append(f"{what}: {f'{found:,} violations' if found else 'no violation'} ({how})")
+    lines.append(f"{what}: {_count(found)} ({how})")
     return "\n".join(lines)
+
+
+def _count(found: int) -> str:
+    if not found:
+        return "no violation"
+    return f"{found:,} violation{'s' if found > 1 else ''}"
