@@ -29,7 +29,7 @@ from collections import Counter
 from collections.abc import Mapping
 from random import Random
 
-from clocksync.runtime.envelope import Envelope
+from clocksync.runtime.envelope import UNKNOWN_KIND, Envelope
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.interval import Interval
 from vsync import committing, gathering, lifecycle, operational, recovering
@@ -47,6 +47,7 @@ from vsync.events import (
     Leave,
     Messages,
     Moved,
+    Opened,
     PeerHint,
     Persist,
     Persisted,
@@ -62,7 +63,7 @@ from vsync.events import (
 from vsync.frames import FRAMES, LARGEST, Commit, CommitEntry, Data, RingFrame, Token
 from vsync.identity import NO_RING, regular_id
 from vsync.membership import BackOff, Membership
-from vsync.packing import Assembly, Outbox, Waiting
+from vsync.packing import Assembly, Outbox
 from vsync.recovery import Recovery
 from vsync.ring import Ring
 from vsync.ringtime import Stamper, flag_names
@@ -90,6 +91,8 @@ ON_TIMER: Mapping[State, OnTimer] = {
     State.COMMIT: committing.ON_TIMER,
     State.RECOVERY: recovering.ON_TIMER,
 }
+
+BY_KIND = {cls.KIND: cls for cls in FRAMES}
 
 HIGH_PRESSURE, LOW_PRESSURE = 75, 40
 """Percent of the send queue."""
@@ -181,6 +184,9 @@ class Engine:
         self.now, self.clock = now, clock
         self._notice_pause()
         match event:
+            case Opened(datagrams):
+                for sender, kind, body in datagrams:
+                    self._on_frame(sender, kind, body)
             case Datagram(data):
                 self._on_datagram(data)
             case TimerExpired(timer, generation):
@@ -210,6 +216,22 @@ class Engine:
             self.drop(error.reason)
             return
         assert isinstance(frame, RingFrame)
+        self._on_whole(sender, frame)
+
+    def _on_frame(self, sender: int, kind: int, body: bytes | memoryview) -> None:
+        cls = BY_KIND.get(kind)
+        if cls is None:
+            self.drop(UNKNOWN_KIND, sender)
+            return
+        try:
+            frame = cls.decode(body)
+        except MalformedFrame as error:
+            self.drop(error.reason, sender)
+            return
+        assert isinstance(frame, RingFrame)
+        self._on_whole(sender, frame)
+
+    def _on_whole(self, sender: int, frame: RingFrame) -> None:
         reason = frame.check()
         if reason is not None:
             self.drop(reason, sender, frame)
@@ -251,21 +273,23 @@ class Engine:
 
     def _on_submit(self, event: Submit) -> None:
         config, outbox = self.config, self.outbox
-        size = len(event.payload)
+        sizes = [len(payload) for payload in event.payloads]
+        size, count = sum(sizes), len(sizes)
         reason = None
         if self.leaving is not Leaving.NOT:
             reason = Refusal.LEAVING
-        elif size > config.message_bytes_max:
+        elif max(sizes, default=0) > config.message_bytes_max:
             reason = Refusal.TOO_LARGE
         elif (
-            len(outbox) >= config.queue_messages_max or outbox.bytes + size > config.queue_bytes_max
+            len(outbox) + count > config.queue_messages_max
+            or outbox.bytes + size > config.queue_bytes_max
         ):
             reason = Refusal.QUEUE_FULL
         if reason is not None:
             self.emit(Refused(event.handle, reason))
             return
-        outbox.put(Waiting(event.handle, event.payload, event.service))
-        self.emit(Accepted(event.handle))
+        outbox.put(event.handle, event.payloads, event.service, event.group)
+        self.emit(Accepted(event.handle, count))
         self.tell_pressure()
         if self.state is State.OPERATIONAL:
             operational.on_submit(self)
@@ -385,6 +409,7 @@ class Engine:
                     configuration,
                     payloads,
                     bool(frame.lengths),
+                    frame.group,
                 )
             )
 

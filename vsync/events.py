@@ -7,6 +7,7 @@ timers), so it has inputs and effects of its own; ``vsync.simulation`` puts the 
 simulated world.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -24,9 +25,22 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """Bytes came from the network. Data is handed in before a token that came after it."""
+    """A datagram in the toolkit's plain envelope came. Data is handed in before a token that came
+    after it."""
 
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Datagrams came whose envelope the driver has opened, and whose sender it has authenticated
+    if it authenticates: of each the sender, the kind of frame, and the frame.
+
+    The same as so many inputs at one instant, at a fraction of the price. Data comes before a token
+    that came after it, here too.
+    """
+
+    datagrams: Sequence[tuple[int, int, bytes | memoryview]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +53,17 @@ class TimerExpired:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """The application multicasts `payload`; `handle` is its own name for it."""
+    """The application multicasts messages, in this order.
+
+    `handle` is its own name for the first; the one after it is called `handle` + 1, and so on. They
+    are accepted or refused together.
+    """
 
     handle: int
-    payload: bytes
+    payloads: Sequence[bytes]
     service: Service = Service.AGREED
+    group: int = 0
+    """Told to whom it is delivered; nothing to the ring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +87,7 @@ class PeerHint:
     reachable: bool
 
 
-Input = Start | Datagram | TimerExpired | Submit | Leave | Persisted | PeerHint
+Input = Start | Datagram | Opened | TimerExpired | Submit | Leave | Persisted | PeerHint
 
 # Effects
 
@@ -171,6 +191,7 @@ class Messages:
     configuration: str
     payloads: tuple[bytes, ...]
     whole: bool = True
+    group: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +203,7 @@ class Ordered:
 
     ring: RingId
     sequence: int
-    handles: tuple[int, ...]
+    handles: range
     service: Service
     whole: bool = True
 
@@ -206,14 +227,15 @@ class Refusal(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The message is in the send queue, and will be delivered to ourselves if we live."""
+    """`count` messages are in the send queue, and will be delivered to ourselves if we live."""
 
     handle: int
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The message was not accepted."""
+    """The messages submitted together with this one were not accepted, none of them."""
 
     handle: int
     reason: Refusal

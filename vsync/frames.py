@@ -5,11 +5,14 @@ together. ``check`` finds what decodes and yet cannot be: a peer's nonsense is d
 by name before any core looks at it.
 """
 
+import struct
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from functools import lru_cache
+from typing import Annotated, ClassVar, Self, cast
 
 from clocksync.runtime.errors import MalformedFrame
-from clocksync.runtime.wire import I64, U8, U16, U32, U64, Counted, Frame, Sized
+from clocksync.runtime.records import maker
+from clocksync.runtime.wire import I64, U8, U16, U32, U64, Counted, Frame, Sized, layout
 from vsync.identity import NO_RING, RingId, Service
 
 MEMBERS_MAX = 128
@@ -31,7 +34,7 @@ SAFE, FIRST, LAST, SUSPECT, UNVERIFIED = 1, 2, 4, 8, 16
 _FLAGS = SAFE | FIRST | LAST | SUSPECT | UNVERIFIED
 
 RING_BYTES = 14
-DATA_BYTES = RING_BYTES + 8 + 2 + 1 + 4 + 8 + 8 + 2 + 2
+DATA_BYTES = RING_BYTES + 8 + 2 + 1 + 4 + 8 + 8 + 4 + 2 + 2
 """Of a Data frame without payload and lengths."""
 
 RECOVERED_BYTES = RING_BYTES + 8 + 2 + 2
@@ -61,6 +64,7 @@ class Data(Frame):
     round: Annotated[U32, "the token's rotation it was sent in"]
     timestamp: Annotated[I64, "of its first message, ns since the Unix epoch"]
     error: Annotated[U64, "true time lies within timestamp ± this, ns"]
+    group: Annotated[U32, "the process group its messages are for; the ring does not care"]
     lengths: Annotated[
         tuple[int, ...], Counted(16, maximum=PACKED_MAX), "of whole messages; none for a piece"
     ]
@@ -94,6 +98,61 @@ class Data(Frame):
         elif self.flags & (FIRST | LAST) == FIRST | LAST:
             return "a piece that is the whole"
         return None
+
+    # The hot path of the ring: what the declaration gives, in a third of the time. What does not
+    # fit goes the declared way, which says why.
+
+    def encode(self) -> bytes:
+        """See :meth:`Frame.encode`."""
+        lengths, payload = self.lengths, self.payload
+        count, size = len(lengths), len(payload)
+        if count <= PACKED_MAX and size <= PAYLOAD_MAX:
+            try:
+                head = _HEAD.pack(
+                    self.ring_sequence,
+                    self.ring_representative,
+                    self.ring_nonce,
+                    self.sequence,
+                    self.origin,
+                    self.flags,
+                    self.round,
+                    self.timestamp,
+                    self.error,
+                    self.group,
+                    count,
+                )
+                return b"".join((head, _tail(count).pack(*lengths, size), payload))
+            except (struct.error, TypeError):
+                pass
+        return layout(Data).encode(self)
+
+    @classmethod
+    def decode(cls, data: bytes | memoryview) -> Self:
+        """See :meth:`Frame.decode`."""
+        if len(data) >= _HEAD.size:
+            head = _HEAD.unpack_from(data)
+            if head[-1] <= PACKED_MAX:
+                tail = _tail(head[-1])
+                start = _HEAD.size + tail.size
+                if len(data) >= start:
+                    ends = tail.unpack_from(data, _HEAD.size)
+                    if start + ends[-1] == len(data) and ends[-1] <= PAYLOAD_MAX:
+                        payload = bytes(data[start:])
+                        return cast(Self, _make_data(*head[:-1], ends[:-1], payload))  # type: ignore[call-arg]
+        frame, end = layout(cls).decode(data)
+        if end != len(data):
+            raise MalformedFrame("trailing bytes")
+        return cast(Self, frame)
+
+
+# Everything up to the number of lengths; then the lengths, and how long the payload is.
+_HEAD = struct.Struct(">QHIQHBIqQIH")
+_make_data = maker(Data)
+
+
+@lru_cache(maxsize=512)
+def _tail(count: int) -> struct.Struct:
+    return struct.Struct(f">{count}HH")
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,14 +54,15 @@ class Chronicler:
                 yield from _deliveries(effect)
             case Ordered():
                 yield from self._sendings(effect, true_time)
-            case Accepted(handle):
-                name, service = self._submitted[handle]
-                yield {
-                    "event": "submit",
-                    "handle": str(handle),
-                    "service": service.value,
-                    "digest": name,
-                }
+            case Accepted(handle, count):
+                for each in range(handle, handle + count):
+                    name, service = self._submitted[each]
+                    yield {
+                        "event": "submit",
+                        "handle": str(each),
+                        "service": service.value,
+                        "digest": name,
+                    }
             case Configuration():
                 yield _change(effect)
             case Promised(ring, obligations):

@@ -137,6 +137,7 @@ def _next_frame(
         rotation,
         first,
         reading.error(first, first + max(1, len(packed.lengths)) - 1),
+        packed.group,
         packed.lengths,
         packed.payload,
     )

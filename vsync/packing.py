@@ -1,8 +1,9 @@
 """Messages into datagrams and back.
 
-Small messages of one service share a datagram; a large one is cut into pieces, each a datagram of
-its own. A message's last piece decides its place in the order and its timestamp. Packing happens
-when the token comes, so that it batches by itself and needs no timer (corosync's totempg).
+Small messages of one service and group share a datagram; a large one is cut into pieces, each a
+datagram of its own. A message's last piece decides its place in the order and its timestamp.
+Packing happens when the token comes, so that it batches by itself and needs no timer (corosync's
+totempg).
 
 A message is never split over two rings. If its last piece did not get a number on the old ring, its
 sender begins again on the new one (:meth:`Outbox.rewind`) and its receivers forget the pieces
@@ -11,6 +12,8 @@ transitional one still complete a message there.
 """
 
 from collections import deque
+from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from vsync.frames import FIRST, LAST, PACKED_MAX, SAFE, Data
@@ -18,22 +21,46 @@ from vsync.identity import Service
 
 LENGTH_BYTES = 2
 
+FORGET_AFTER = 256
+"""So many messages taken from a run are forgotten at once: one by one would cost a move each."""
 
-class Waiting(NamedTuple):
-    """A message in the send queue."""
 
-    handle: int
-    payload: bytes
-    service: Service
+class Run:
+    """Messages in the send queue that may share datagrams: alike but for their content, and with
+    handles in a row."""
+
+    __slots__ = ("at", "first", "group", "payloads", "service")
+
+    def __init__(self, first: int, service: Service, group: int) -> None:
+        self.first, self.service, self.group = first, service, group
+        self.payloads: list[bytes] = []
+        self.at = 0
+        """How many of them were taken."""
+
+    def took(self, count: int) -> None:
+        self.at += count
+        if self.at >= FORGET_AFTER:
+            del self.payloads[: self.at]
+            self.first += self.at
+            self.at = 0
+
+    def takes(self, handle: int, service: Service, group: int) -> bool:
+        """Whether a message may stand at its end."""
+        return (
+            handle == self.first + len(self.payloads)
+            and service is self.service
+            and group == self.group
+        )
 
 
 class Packed(NamedTuple):
     """What one datagram will carry. ``handles`` names the messages that end in it."""
 
     flags: int
+    group: int
     lengths: tuple[int, ...]
     payload: bytes
-    handles: tuple[int, ...]
+    handles: range
     service: Service
 
     @property
@@ -44,19 +71,25 @@ class Packed(NamedTuple):
 class Outbox:
     """The send queue. A message stays at its head until its last piece is taken."""
 
-    __slots__ = ("_at", "bytes", "waiting")
+    __slots__ = ("_at", "_count", "_runs", "bytes")
 
     def __init__(self) -> None:
-        self.waiting: deque[Waiting] = deque()
+        self._runs: deque[Run] = deque()
+        self._count = 0
         self.bytes = 0
         self._at = 0  # how much of the head was taken
 
     def __len__(self) -> int:
-        return len(self.waiting)
+        return self._count
 
-    def put(self, message: Waiting) -> None:
-        self.waiting.append(message)
-        self.bytes += len(message.payload)
+    def put(self, handle: int, payloads: Sequence[bytes], service: Service, group: int = 0) -> None:
+        """Put messages at its end; the first is called `handle`."""
+        runs = self._runs
+        if not runs or not runs[-1].takes(handle, service, group):
+            runs.append(Run(handle, service, group))
+        runs[-1].payloads += payloads
+        self._count += len(payloads)
+        self.bytes += sum(map(len, payloads))
 
     def rewind(self) -> None:
         """Begin again with a message that was sent in part."""
@@ -64,47 +97,56 @@ class Outbox:
 
     def datagrams(self, room: int, most: int) -> int:
         """How many datagrams of `room` bytes are waiting, roughly; not counting beyond `most`."""
-        return min(most, len(self.waiting) and max(1, -(-(self.bytes - self._at) // room)))
+        return min(most, self._count and max(1, -(-(self.bytes - self._at) // room)))
 
     def take(self, room: int) -> Packed:
         """What the next datagram of at most `room` bytes carries; the queue is not empty."""
-        head = self.waiting[0]
-        if self._at or len(head.payload) + LENGTH_BYTES > room:
-            return self._take_piece(head, room)
-        service, used = head.service, 0
-        taken: list[Waiting] = []
-        while self.waiting and len(taken) < PACKED_MAX:
-            message = self.waiting[0]
-            size = len(message.payload) + LENGTH_BYTES
-            if message.service is not service or used + size > room:
+        run = self._runs[0]
+        start = end = run.at
+        used = 0
+        for payload in islice(run.payloads, start, start + PACKED_MAX):
+            used += len(payload) + LENGTH_BYTES
+            if used > room:
                 break
-            used += size
-            taken.append(self.waiting.popleft())
-        payload = b"".join([message.payload for message in taken])
-        self.bytes -= len(payload)
+            end += 1
+        if self._at or end == start:
+            return self._take_piece(run, room)
+        taken = run.payloads[start:end]
+        payload = b"".join(taken)
+        handles = range(run.first + start, run.first + end)
+        self._took(run, end - start, len(payload))
         return Packed(
-            FIRST | LAST | (SAFE if service is Service.SAFE else 0),
-            tuple([len(message.payload) for message in taken]),
+            FIRST | LAST | (SAFE if run.service is Service.SAFE else 0),
+            run.group,
+            tuple(map(len, taken)),
             payload,
-            tuple([message.handle for message in taken]),
-            service,
+            handles,
+            run.service,
         )
 
-    def _take_piece(self, head: Waiting, room: int) -> Packed:
+    def _took(self, run: Run, count: int, size: int) -> None:
+        run.took(count)
+        self._count -= count
+        self.bytes -= size
+        if run.at == len(run.payloads):
+            self._runs.popleft()
+
+    def _take_piece(self, run: Run, room: int) -> Packed:
         # Less than the room, so that what does not fit with its length makes two pieces.
-        piece = head.payload[self._at : self._at + room - LENGTH_BYTES]
-        flags = SAFE if head.service is Service.SAFE else 0
+        head, handle = run.payloads[run.at], run.first + run.at
+        piece = head[self._at : self._at + room - LENGTH_BYTES]
+        flags = SAFE if run.service is Service.SAFE else 0
         if self._at == 0:
             flags |= FIRST
         self._at += len(piece)
-        handles: tuple[int, ...] = ()
-        if self._at == len(head.payload):
+        handles = range(handle, handle)
+        if self._at == len(head):
+            run.payloads[run.at] = b""  # it may be large
             flags |= LAST
-            handles = (head.handle,)
-            self.waiting.popleft()
-            self.bytes -= len(head.payload)
+            handles = range(handle, handle + 1)
+            self._took(run, 1, len(head))
             self._at = 0
-        return Packed(flags, (), piece, handles, head.service)
+        return Packed(flags, run.group, (), piece, handles, run.service)
 
 
 class Assembly:

@@ -20,11 +20,11 @@ from vsync.frames import (
 )
 
 RING = (5, 1, 7)
-DATA = Data(*RING, 9, 3, FIRST | LAST | SAFE, 2, 1_800_000_000_000_000_000, 20, (1, 2), b"abc")
+DATA = Data(*RING, 9, 3, FIRST | LAST | SAFE, 2, 1_800_000_000_000_000_000, 20, 6, (1, 2), b"abc")
 ENTRY = CommitEntry(1, 17, *RING, 9, 8, 0, 0, 0, 19, 20, 21, (1, 2))
 EXAMPLES = (
     DATA,
-    Data(*RING, 1, 3, FIRST, 0, -5, 0, (), b"piece"),
+    Data(*RING, 1, 3, FIRST, 0, -5, 0, 0, (), b"piece"),
     Recovered(9, 1, 8, 2, 4, DATA.encode()),
     Token(*RING, 16, 9, 4, 3, 17, 18, 1, 19, 20, (5, 6, 8, 8), (7, 8, 0, 0)),
     Token(*RING, 1, 0, 0, NOBODY, 0, 0, 0, 0, 0, (), (0, 0)),

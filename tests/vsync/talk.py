@@ -60,7 +60,7 @@ def data(
     """A message; whole unless `lengths` says otherwise."""
     if lengths is None:
         lengths = (len(payload),)
-    return Data(*ring, sequence, origin, flags, 0, timestamp, error, lengths, payload)
+    return Data(*ring, sequence, origin, flags, 0, timestamp, error, 0, lengths, payload)
 
 
 def token(ring=RING, **fields):
@@ -144,7 +144,7 @@ class Talk:
         return self.say(Datagram(sealed(sender, frame)), after)
 
     def submit(self, payload=b"x", service=Service.AGREED, handle=1, after=0):
-        return self.say(Submit(handle, payload, service), after)
+        return self.say(Submit(handle, (payload,), service), after)
 
     def fire(self, timer):
         """Let a pending timer run out. Until then the process runs: no pause is noticed."""

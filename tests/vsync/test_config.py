@@ -30,7 +30,7 @@ BAD = [
     ({"message_bytes_max": 1 << 40}, "message_bytes_max = .* is more than queue_bytes_max = "),
     ({"backoff_ns": (0, 5)}, r"backoff_ns = \(0, 5\): shortest and longest, both above 0"),
     ({"backoff_ns": (6, 5)}, r"backoff_ns = \(6, 5\): shortest and longest, both above 0"),
-    ({"datagram_bytes": 104}, "datagram_bytes = 104 leaves no room for messages"),
+    ({"datagram_bytes": 108}, "datagram_bytes = 108 leaves no room for messages"),
     ({"datagram_bytes": 65_508}, "datagram_bytes = 65508: at most 65507"),
 ]
 
@@ -49,7 +49,7 @@ def test_what_cannot_be_is_refused_with_its_name_and_number(settings, message):
         {"window": 799},
         {"backoff_ns": (1, 1)},
         {"message_bytes_max": 5, "queue_bytes_max": 5},
-        {"datagram_bytes": 105},
+        {"datagram_bytes": 109},
     ],
 )
 def test_the_edges_are_allowed(settings):

@@ -28,6 +28,7 @@ from vsync.events import (
     Dropped,
     Messages,
     Moved,
+    Opened,
     Persist,
     Persisted,
     Pressure,
@@ -383,7 +384,7 @@ def test_no_effect_is_addressed_to_ourselves():
 
 def test_the_clock_of_a_member_is_the_one_handed_in():
     talk = Talk(1).alone()
-    effects = talk.engine.step(talk.now, Interval(5_000, 7_000), Submit(1, b"x"))
+    effects = talk.engine.step(talk.now, Interval(5_000, 7_000), Submit(1, (b"x",)))
     (message,) = of(effects, Messages)
     # It went back by far: stamps do not.
     assert message.timestamp > 1_800_000_000_000_000_000
@@ -399,3 +400,30 @@ def test_flags_of_the_frame_are_those_of_its_messages():
     assert frame.service is Service.SAFE
     assert sent(talk.said, HoldCancel) == []
     assert sent(talk.said, Join)[0].leaving == 0
+
+
+# Many inputs at once
+
+
+def test_opened_datagrams_in_one_step_do_what_they_do_one_by_one():
+    frames = [(3, data(1, origin=3, payload=b"a")), (1, data(2, origin=1, payload=b"b"))]
+    one, other = Talk(2).on_ring(1, 3), Talk(2).on_ring(1, 3)
+    frames = [(sender, replace(frame, **_ring(one))) for sender, frame in frames]
+    singly = [effect for sender, frame in frames for effect in one.hear(sender, frame)]
+    opened = Opened([(sender, frame.KIND, frame.encode()) for sender, frame in frames])
+    assert other.say(opened) == singly
+    assert of(singly, Messages)
+
+
+@EACH
+def test_an_opened_datagram_that_holds_no_frame_is_dropped_and_counted(state):
+    talk = IN_EACH_STATE[state]()
+    effects = talk.say(Opened([(1, 0x7F, b""), (1, Join.KIND, b"?")]))
+    assert [effect.cause for effect in effects] == ["unknown kind", "too short"]
+    assert talk.state is state
+
+
+def _ring(talk):
+    return dict(
+        zip(("ring_sequence", "ring_representative", "ring_nonce"), talk.ring.id, strict=True)
+    )

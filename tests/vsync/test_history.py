@@ -40,7 +40,7 @@ def test_a_message_accepted_is_submitted_and_sent_when_it_has_its_place():
     assert told(chronicler, Accepted(7)) == [
         {"event": "submit", "handle": "7", "service": "safe", "digest": digest(b"a")}
     ]
-    sent = told(chronicler, Ordered(RING, 4, (7, 8), Service.SAFE), true_time=99)
+    sent = told(chronicler, Ordered(RING, 4, range(7, 9), Service.SAFE), true_time=99)
     assert [event["message"] for event in sent] == ["5.1.7/4.0", "5.1.7/4.1"]
     assert sent[1] == {
         "event": "send",
@@ -55,7 +55,7 @@ def test_a_message_accepted_is_submitted_and_sent_when_it_has_its_place():
 def test_outside_a_simulation_nobody_knows_the_true_time():
     chronicler = Chronicler()
     chronicler.submitting(1, b"a", Service.AGREED)
-    (event,) = told(chronicler, Ordered(RING, 4, (1,), Service.AGREED, whole=False))
+    (event,) = told(chronicler, Ordered(RING, 4, range(1, 2), Service.AGREED, whole=False))
     assert event["message"] == "5.1.7/4"
     assert "true_time" not in event
 

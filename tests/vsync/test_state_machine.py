@@ -263,7 +263,7 @@ class Table(RuleBasedStateMachine):
             self.submitted += 1
             self.payload = b"%d:" % self.submitted + bytes(size)
             node.chronicler.submitting(self.submitted, self.payload, service)
-            self.step(node, Submit(self.submitted, self.payload, service))
+            self.step(node, Submit(self.submitted, (self.payload,), service))
 
     @precondition(lambda self: self.bag)
     @rule(count=st.integers(1, 12))

@@ -18,6 +18,7 @@ from clocksync.runtime.units import MICROSECOND
 from vsync.config import RingConfig
 from vsync.engine import Engine
 from vsync.events import (
+    Accepted,
     BootState,
     CancelTimer,
     Datagram,
@@ -134,6 +135,8 @@ class RingNode(SilentCore):
         self.me = boot.address
         self.engine = make(config, self.me, kept, f"{seed}/{boot.incarnation}")
         self.steps = 0
+        self.owed = 0
+        """How many of our messages were accepted and not delivered to us yet."""
         self.delivered: list[Messages] = []
         self.keeps_messages = False
         self.tells_tokens = False
@@ -173,7 +176,7 @@ class RingNode(SilentCore):
         """Multicast something."""
         self._handle += 1
         self._chronicler.submitting(self._handle, payload, service)
-        return self._step(now, Submit(self._handle, payload, service))
+        return self._step(now, Submit(self._handle, (payload,), service))
 
     def leave(self, now: int) -> Effects:
         return self._step(now, Leave())
@@ -211,8 +214,12 @@ class RingNode(SilentCore):
             case Dropped():
                 pass
             case _:
-                if self.keeps_messages and isinstance(effect, Messages):
-                    self.delivered.append(effect)
+                if isinstance(effect, Accepted):
+                    self.owed += effect.count
+                elif isinstance(effect, Messages):
+                    self.owed -= len(effect.payloads) if effect.origin == self.me else 0
+                    if self.keeps_messages:
+                        self.delivered.append(effect)
                 for keys in self._chronicler.describe(effect, self._true_time()):
                     out.append(Notify(Line(keys)))
 

@@ -59,7 +59,7 @@ BROKEN = [
     (Ring, "next_deliverable", safe_as_agreed, "three-order", "delivered as safe"),
     (Ring, "_advance_safe", safe_after_one_visit, "pair-order", "delivered as safe"),
     (Ring, "_advance_safe", safe_after_one_visit, "three-order", "delivered as safe"),
-    (Recovery, "after_visit", install_when_promised, "pair-loss", "failure atomicity"),
+    (Recovery, "after_visit", install_when_promised, "pair-loss", "does not deliver it"),
 ]
 
 

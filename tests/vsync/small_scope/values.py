@@ -340,7 +340,7 @@ class Members:
             case ("written",):
                 return Persisted(min(engine.asked_tickets))
             case ("submit", index):
-                return Submit(index, b"%d" % index, self.script[index][1])
+                return Submit(index, (b"%d" % index,), self.script[index][1])
         raise AssertionError(f"no such action: {action}")
 
     def _note(
