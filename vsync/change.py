@@ -104,7 +104,7 @@ def on_join_on_ring(engine: "Engine", sender: int, join: Join) -> None:
         engine.drop("join that has given us up", sender, join)
     elif is_member and join.ring_sequence < ring.id.sequence:
         engine.drop("join from before this ring", sender, join)
-    elif not is_member and engine.back_off.is_shunned(sender, engine.now):
+    elif not is_member and _is_shunned(engine, sender, join):
         engine.drop(SHUNNED, sender, join)
     else:
         # Even if nothing changes (corosync d9914003): the sender has left the ring.
@@ -121,7 +121,7 @@ def on_join_gathering(engine: "Engine", sender: int, join: Join) -> None:
         engine.drop("goodbye of a stranger", sender, join)
     elif not membership.has_room_for(sender):
         engine.drop(TOO_MANY, sender, join)
-    elif not is_known and engine.back_off.is_shunned(sender, engine.now):
+    elif not is_known and _is_shunned(engine, sender, join):
         engine.drop(SHUNNED, sender, join)
     else:
         is_news = membership.add(sender)
@@ -130,6 +130,10 @@ def on_join_gathering(engine: "Engine", sender: int, join: Join) -> None:
             gather(engine, Cause.LEAVE_HEARD if join.leaving else Cause.JOIN_HEARD)
         elif verdict is Verdict.REFUSED:
             engine.drop("join of a process given up", sender, join)
+
+
+def _is_shunned(engine: "Engine", sender: int, join: Join) -> bool:
+    return engine.back_off.is_shunned(sender, engine.now, asks=engine.me in join.processes)
 
 
 def on_join_forming(engine: "Engine", sender: int, join: Join) -> None:

@@ -195,9 +195,15 @@ class BackOff:
         pause = min(2 * known.for_ns, self._longest) if known and again else self._shortest
         self._shunned[process] = _Shunned(now + pause, pause)
 
-    def is_shunned(self, process: int, now: int) -> bool:
+    def is_shunned(self, process: int, now: int, asks: bool = False) -> bool:
+        """Whether not to listen to a process.
+
+        One that `asks` for us by name is heard after half the pause. Two that gave each other up
+        could otherwise ask in turn for ever, each while the other does not listen: of two such
+        pauses, one is at least half over when the other ends.
+        """
         known = self._shunned.get(process)
-        return known is not None and now < known.until_ns
+        return known is not None and now < known.until_ns - asks * (known.for_ns // 2)
 
     def forgive(self, process: int) -> None:
         """It comes back as another incarnation: what was before says nothing."""

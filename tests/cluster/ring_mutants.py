@@ -492,4 +492,4 @@ def a_member_forgets_what_it_sends(patch: pytest.MonkeyPatch) -> None:
     "test_somebody_who_was_given_up_lately_is_not_asked_again_for_a_while"
 )
 def nobody_backs_off(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(BackOff, "is_shunned", lambda self, process, now: False)
+    patch.setattr(BackOff, "is_shunned", lambda self, process, now, asks=False: False)

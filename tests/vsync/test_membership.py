@@ -320,6 +320,30 @@ def test_another_incarnation_is_forgiven():
     assert not back_off.is_shunned(2, 15)
 
 
+def test_who_asks_for_us_is_heard_after_half_the_pause():
+    back_off = BackOff(10, 70)
+    back_off.given_up(2, 0)
+    assert back_off.is_shunned(2, 4, asks=True)
+    assert not back_off.is_shunned(2, 5, asks=True)
+    assert back_off.is_shunned(2, 9)
+
+
+@pytest.mark.parametrize("lag", range(1, 200, 7))
+def test_two_that_gave_each_other_up_do_not_ask_in_turn_for_ever(lag):
+    """Each asks when its own pause is over, and gives the other up where that does not listen: as
+    seed 500144 of the liveness campaign had it, for ever."""
+    one, other = BackOff(60, 2000), BackOff(60, 2000)
+    one.given_up(2, 0)
+    other.given_up(1, lag)
+    for now in range(lag + 1, 30_000):
+        for mine, theirs, me, it in ((one, other, 1, 2), (other, one, 2, 1)):
+            if not mine.is_shunned(it, now):
+                if not theirs.is_shunned(me, now, asks=True):
+                    return
+                mine.given_up(it, now)
+    pytest.fail("they never met")
+
+
 def test_who_was_never_given_up_is_not_shunned():
     assert not BackOff(10, 70).is_shunned(1, 0)
 

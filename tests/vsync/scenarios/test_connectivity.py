@@ -117,7 +117,7 @@ def test_s7_two_of_whom_one_is_mute_go_on_alone() -> None:
 
 @pytest.mark.slow
 def test_s7_would_notice_that_nobody_backs_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BackOff, "is_shunned", lambda self, process, now: False)
+    monkeypatch.setattr(BackOff, "is_shunned", lambda self, process, now, asks=False: False)
     stage = far_apart(3)
     stage.form()
     since = stage.world.now

@@ -80,7 +80,7 @@ class Shunning:
     def given_up(self, process: int, now: int) -> None:
         self.shunned.add(process)
 
-    def is_shunned(self, process: int, now: int) -> bool:
+    def is_shunned(self, process: int, now: int, asks: bool = False) -> bool:
         return process in self.shunned
 
     def forgive(self, process: int) -> None:
