@@ -35,7 +35,7 @@ async def live(group: Group, tally: Tally, choice: Choice) -> None:
         async for batch in group.batches():
             tally.take(batch)
 
-    with _raw(), Live(auto_refresh=False, screen=True) as view:
+    with raw_terminal(), Live(auto_refresh=False, screen=True) as view:
         descriptor = sys.stdin.fileno()
         loop.add_reader(
             descriptor,
@@ -135,7 +135,7 @@ def _shown(message: bytes) -> str:
 
 
 @contextmanager
-def _raw() -> Iterator[None]:
+def raw_terminal() -> Iterator[None]:
     """The terminal gives each key as it is pressed, Ctrl-C too."""
     before = termios.tcgetattr(sys.stdin)
     try:

@@ -3,13 +3,13 @@
 Where a rule relates two settings, :meth:`RingConfig.__post_init__` checks it and names both.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from clocksync.runtime.envelope import HEADER_BYTES
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import MILLISECOND, SECOND
-from vsync.frames import DATA_BYTES, PAYLOAD_MAX, RECOVERED_BYTES
+from vsync.frames import DATA_BYTES, PAYLOAD_MAX, RECOVERED_BYTES, SEGMENT_BYTES, SEGMENTS_MAX
 
 DATAGRAM_BYTES_MAX = 65_507
 """What UDP over IPv4 can carry."""
@@ -100,6 +100,14 @@ class RingConfig:
     datagram_bytes: int = 1472
     """Of a whole datagram, as UDP sees it: the path's MTU less 28 (48 for IPv6)."""
 
+    envelope_bytes: int = HEADER_BYTES
+    """What the envelope takes of it: more where datagrams are authenticated."""
+
+    frame_datagrams: int = 1
+    """How many datagrams a message frame may take. Larger frames cross the network in segments: the
+    work that a frame costs at each member is then shared by all the datagrams it takes. Where
+    frames are lost they become smaller."""
+
     message_bytes_max: int = 64 << 20
     queue_messages_max: int = 100_000
     queue_bytes_max: int = 256 << 20
@@ -136,7 +144,12 @@ class RingConfig:
             )
         if not 0 < self.backoff_ns[0] <= self.backoff_ns[1]:
             raise BadConfig(f"backoff_ns = {self.backoff_ns}: shortest and longest, both above 0")
-        if self.payload_bytes < 16:
+        if self.frame_datagrams > self.visit_max:
+            raise BadConfig(
+                f"frame_datagrams = {self.frame_datagrams} is more than a visit may send:"
+                f" visit_max = {self.visit_max}"
+            )
+        if self.room(1) < 16:
             raise BadConfig(f"datagram_bytes = {self.datagram_bytes} leaves no room for messages")
         if self.datagram_bytes > DATAGRAM_BYTES_MAX:
             raise BadConfig(f"datagram_bytes = {self.datagram_bytes}: at most {DATAGRAM_BYTES_MAX}")
@@ -148,10 +161,51 @@ class RingConfig:
 
     @property
     def payload_bytes(self) -> int:
-        """What fits into a datagram, with the length of one message counted in. It leaves room for
-        being sent again on another ring."""
-        room = self.datagram_bytes - HEADER_BYTES - DATA_BYTES - RECOVERED_BYTES
-        return min(room, PAYLOAD_MAX)
+        """What fits into a frame, with the length of one message counted in."""
+        return self.room(self.frame_datagrams)
+
+    def room(self, datagrams: int) -> int:
+        """What fits into a frame that takes so many datagrams. It leaves room for being sent again
+        on another ring."""
+        if datagrams == 1:
+            whole = self.datagram_bytes - self.envelope_bytes
+        else:
+            whole = datagrams * self._segment_bytes
+        return min(whole - DATA_BYTES - RECOVERED_BYTES, PAYLOAD_MAX)
+
+    def datagrams(self, frame_bytes: int) -> int:
+        """How many datagrams a frame takes."""
+        if frame_bytes <= self.datagram_bytes - self.envelope_bytes:
+            return 1
+        return -(-frame_bytes // self._segment_bytes)
+
+    @property
+    def _segment_bytes(self) -> int:
+        return self.datagram_bytes - self.envelope_bytes - SEGMENT_BYTES
+
+    @classmethod
+    def within(cls, token_loss_ns: int, **more: object) -> Self:
+        """Timers in proportion to one another, for a token timeout of the caller's choice.
+
+        A crash is over after the token timeout and a quarter of it: the others wait that long for
+        whoever does not answer. Frames are as large as one system call can take.
+        """
+        retransmit = min(30 * MILLISECOND, token_loss_ns // 8)
+        chosen: dict[str, object] = {
+            "token_loss_ns": token_loss_ns,
+            "token_retransmit_ns": retransmit,
+            "token_hold_ns": retransmit // 2,
+            "join_ns": min(50 * MILLISECOND, token_loss_ns // 16),
+            "join_spread_ns": min(2 * MILLISECOND, token_loss_ns // 100),
+            "consensus_ns": token_loss_ns // 4,
+            "settle_ns": min(50 * MILLISECOND, token_loss_ns // 4),
+            "backoff_ns": (token_loss_ns // 4, 30 * SECOND),
+        }
+        made = cls(**(chosen | more))  # type: ignore[arg-type]
+        if "frame_datagrams" in more:
+            return made
+        most = min(SEGMENTS_MAX, made.visit_max, PAYLOAD_MAX // made.datagram_bytes)
+        return replace(made, frame_datagrams=max(1, most))
 
     @classmethod
     def simulated(cls, **more: object) -> Self:

@@ -118,9 +118,7 @@ class Engine:
         self.now = 0
         self.clock = Interval(0, 0)
 
-        self.boot = boot
-        self.durable = boot
-        self.asked = boot
+        self.boot = self.durable = self.asked = boot
         self.asked_tickets: dict[int, BootState] = {}
         self.ticket = 0
         self.awaited: tuple[int, Awaited] | None = None
@@ -154,6 +152,8 @@ class Engine:
         self.settles_ns = 0
 
         self.outbox = Outbox()
+        self.room = config.payload_bytes
+        """How large a message frame may be at present."""
         self.assembly = Assembly(config.message_bytes_max)
         self.stamper = Stamper(boot.reserved_until, config.drift_ppm)
         self.last_own = 0

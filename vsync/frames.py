@@ -40,6 +40,11 @@ DATA_BYTES = RING_BYTES + 8 + 2 + 1 + 4 + 8 + 8 + 4 + 2 + 2
 RECOVERED_BYTES = RING_BYTES + 8 + 2 + 2
 """What wrapping a Data frame into a Recovered one adds."""
 
+SEGMENT_BYTES = 8 + 1 + 1 + 1 + 2
+"""Of a Segment without payload."""
+
+SEGMENTS_MAX = 64
+
 RingSequence = Annotated[U64, "the ring's number"]
 RingRepresentative = Annotated[U16, "its smallest member, which formed it"]
 RingNonce = Annotated[U32, "drawn when it was formed"]
@@ -77,6 +82,11 @@ class Data(Frame):
     @property
     def service(self) -> Service:
         return Service.SAFE if self.flags & SAFE else Service.AGREED
+
+    @property
+    def size(self) -> int:
+        """Bytes of the frame."""
+        return DATA_BYTES + 2 * len(self.lengths) + len(self.payload)
 
     @property
     def last_timestamp(self) -> int:
@@ -170,6 +180,11 @@ class Recovered(Frame):
     @property
     def ring(self) -> RingId:
         return RingId(self.ring_sequence, self.ring_representative, self.ring_nonce)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the frame."""
+        return RECOVERED_BYTES + len(self.payload)
 
     def check(self) -> str | None:
         return None if 0 < self.sequence <= LARGEST else "impossible number"
@@ -364,6 +379,18 @@ class HoldCancel(Frame):
 
     def check(self) -> str | None:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment(Frame):
+    """A part of a frame that is larger than a datagram. It belongs to the layer below the ring."""
+
+    KIND: ClassVar[int] = 0x37
+    key: Annotated[U64, "the same in all parts of a frame, whoever sends it and however often"]
+    kind: Annotated[U8, "of the frame"]
+    index: Annotated[U8, "which part this is, from 0"]
+    count: Annotated[U8, "how many there are, 2 to 64"]
+    part: Annotated[bytes, Sized(maximum=PAYLOAD_MAX), "all parts but the last are equally long"]
 
 
 RingFrame = Data | Recovered | Token | Join | Commit | Merge | HoldCancel

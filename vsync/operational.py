@@ -65,6 +65,13 @@ def visit(engine: "Engine", token: Token) -> None:
     config, ring = engine.config, engine.ring
     made = ring.visit(token, engine.now, engine.clock, _supply(engine), _backlog(engine))
     engine.tell_pressure()
+    # Where frames get lost smaller ones get through sooner.
+    engine.room = max(
+        config.room(1),
+        min(
+            config.payload_bytes, engine.room // 2 if made.resent else engine.room + config.room(1)
+        ),
+    )
     after = min(config.accelerated, len(made.sent))
     before = len(made.sent) - after
     for frame in made.resent + made.sent[:before]:
@@ -89,7 +96,7 @@ def _must_change(engine: "Engine", made: Visit) -> bool:
 
 def _backlog(engine: "Engine") -> Callable[[], int]:
     config = engine.config
-    return lambda: engine.outbox.datagrams(config.payload_bytes, config.window)
+    return lambda: engine.outbox.datagrams(config.room(1), config.window)
 
 
 def _supply(engine: "Engine") -> Callable[[int, Token], list[Entry]]:
@@ -105,26 +112,28 @@ def _supply(engine: "Engine") -> Callable[[int, Token], list[Entry]]:
         reading = stamper.read(engine.clock, group)
         last = max(ring.timestamp, token.timestamp)
         made: list[Entry] = []
-        while len(engine.outbox) and len(made) < allowance:
+        while len(engine.outbox) and allowance > 0:
             number = token.sequence + len(made) + 1
-            frame = _next_frame(engine, number, token.round, last, reading)
+            room = min(engine.room, engine.config.room(allowance))
+            frame = _next_frame(engine, number, token.round, last, reading, room)
             if frame is None:
                 break
             last = frame.last_timestamp
             made.append(frame)
+            allowance -= engine.config.datagrams(frame.size)
         return made
 
     return supply
 
 
 def _next_frame(
-    engine: "Engine", number: int, rotation: int, last: int, reading: Reading
+    engine: "Engine", number: int, rotation: int, last: int, reading: Reading, room: int
 ) -> Data | None:
     """The next datagram, numbered and stamped; None while its time is not reserved on disk."""
     first = reading.stamp(last)
     if not engine.is_reserved(first + PACKED_MAX):
         return None
-    packed = engine.outbox.take(engine.config.payload_bytes)
+    packed = engine.outbox.take(room)
     ring = engine.ring
     if packed.handles:
         engine.last_own = number
@@ -156,7 +165,8 @@ def send_alone(engine: "Engine") -> None:
         if ring.log.highest >= engine.config.sequence_limit:
             change.gather(engine, Cause.SEQUENCE_LIMIT)
             return
-        frame = _next_frame(engine, ring.log.highest + 1, 0, ring.timestamp, reading)
+        room = engine.config.payload_bytes
+        frame = _next_frame(engine, ring.log.highest + 1, 0, ring.timestamp, reading, room)
         if frame is None:
             break
         ring.timestamp = frame.last_timestamp

@@ -124,13 +124,14 @@ class Recovery:
         """Old messages, wrapped for the new ring. What cannot be missing is left out."""
         made: list[Entry] = []
         number = token.sequence
-        while self.queue and len(made) < allowance:
+        while self.queue and allowance > 0:
             old_number = next(iter(self.queue))
             del self.queue[old_number]
             inner = self.old.log.get(old_number)
             if isinstance(inner, Data):
                 number += 1
                 made.append(Recovered(*self.ring.id, number, self.ring.me, inner.encode()))
+                allowance -= self.ring.config.datagrams(made[-1].size)
         return made
 
     def took(self, number: int) -> None:

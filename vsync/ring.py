@@ -145,7 +145,8 @@ class Ring:
         self._visits += 1
         self.timestamp = max(self.timestamp, token.timestamp)
         resent, missing = self._answer(token.missing)
-        allowance = self._allowance(token, backlog()) - len(resent)
+        again = self._datagrams(resent)
+        allowance = self._allowance(token, backlog()) - again
         sent = supply(allowance, token) if allowance > 0 else []
         for frame in sent:
             self.log.add(frame)
@@ -157,7 +158,7 @@ class Ring:
         deaf = self._stuck(received, lowered_by, now)
         self._advance_safe(received)
         waiting = backlog()
-        used = len(sent) + len(resent)
+        used = self._datagrams(sent) + again
         clocks, reading = list(token.clocks), within(clock)
         clocks[2 * self.place : 2 * self.place + 2] = reading.earliest, reading.latest
         is_first = self.place == 0
@@ -188,13 +189,15 @@ class Ring:
         """Frames that others asked for and we have; and the numbers that are still asked for."""
         resent: list[Entry] = []
         left: list[int] = []
+        room = self.config.visit_max
         for sequence in in_ranges(requests, above=self.log.released):
             frame = self.log.get(sequence)
-            if frame is not None and len(resent) < self.config.visit_max:
+            if frame is not None and room > 0:
                 # Who asks again may not hear us, and hear another: leave it every second time.
                 times = self._answered[sequence] = self._answered.get(sequence, 0) + 1
                 if times % 2:
                     resent.append(frame)
+                    room -= self.config.datagrams(frame.size)
                 else:
                     left.append(sequence)
             else:
@@ -202,6 +205,10 @@ class Ring:
             if len(left) > self.config.gap_max:
                 break
         return resent, left
+
+    def _datagrams(self, frames: list[Entry]) -> int:
+        datagrams = self.config.datagrams
+        return sum([datagrams(frame.size) for frame in frames])
 
     def _allowance(self, token: Token, backlog: int) -> int:
         config = self.config

@@ -7,7 +7,8 @@ from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import MILLISECOND
 from tests.vsync.talk import RING, data
 from vsync.config import DATAGRAM_BYTES_MAX, RingConfig
-from vsync.frames import FRAMES, PAYLOAD_MAX, Recovered
+from vsync.frames import FRAMES, PAYLOAD_MAX, SEGMENT_BYTES, Recovered
+from vsync.node.segments import Cutter
 
 BAD = [
     ({"cluster": -1}, "cluster = -1: at least 0"),
@@ -76,6 +77,26 @@ def test_a_full_datagram_fits_even_when_it_is_sent_again_on_another_ring(size):
         assert frame.check() is None
         assert len(envelope.encode(frame)) <= size
         assert len(envelope.encode(Recovered(*RING, 1, 1, frame.encode()))) <= size
+
+
+@pytest.mark.parametrize("datagrams", [2, 7, 44])
+@pytest.mark.parametrize("envelope_bytes", [HEADER_BYTES, 50])
+def test_a_frame_of_many_datagrams_takes_no_more_than_these(datagrams, envelope_bytes):
+    config = RingConfig(frame_datagrams=datagrams, envelope_bytes=envelope_bytes)
+    room = config.room(datagrams)
+    assert room == config.payload_bytes
+    for frame in (data(payload=bytes(room - 2)), data(flags=2, lengths=(), payload=bytes(room))):
+        again = Recovered(*RING, 1, 1, frame.encode())
+        assert (frame.size, again.size) == (len(frame.encode()), len(again.encode()))
+        assert config.datagrams(again.size) <= datagrams
+        parts = Cutter(1472 - envelope_bytes - SEGMENT_BYTES).cut(again, 0x31, again.encode())
+        assert len(parts) == config.datagrams(again.size)
+        assert max(len(part) for part in parts) + envelope_bytes == 1472
+
+
+def test_a_frame_takes_no_more_than_a_member_may_send_in_a_visit():
+    with pytest.raises(BadConfig, match="frame_datagrams = 9 is more than a visit may send"):
+        RingConfig(frame_datagrams=9, visit_max=8)
 
 
 def test_nothing_of_a_datagram_is_left_over():

@@ -496,3 +496,25 @@ def test_a_ring_of_one_that_ran_out_of_numbers_is_formed_anew():
     assert talk.state is State.OPERATIONAL
     assert talk.ring.id.sequence > number
     assert delivered(talk.said) == [b"one", b"two", b"three"]
+
+
+# Frames of several datagrams
+
+
+def test_frames_shrink_where_they_are_lost_and_grow_again():
+    talk = Talk(2, frame_datagrams=8, visit_max=20, window=50).on_ring(1, 3)
+    most, least = talk.config.room(8), talk.config.room(1)
+    assert talk.engine.room == most
+    talk.submit(bytes(most))
+    (first, *_) = sent(talk.turn(), Data)
+    assert len(first.payload) > most - 10
+    sizes = []
+    for _ in range(6):
+        talk.turn(missing=(first.sequence, first.sequence), all_received_up_to=0, lowered_by=3)
+        sizes.append(talk.engine.room)
+    # Every second request is left to others: nothing is sent again then.
+    assert sizes[0] == most // 2
+    assert min(sizes) >= least
+    for _ in range(9):
+        talk.turn()
+    assert talk.engine.room == most

@@ -1,5 +1,6 @@
 """Visits of a token: aru and safety, requests, flow control, and who is deaf."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -274,6 +275,21 @@ def test_what_is_resent_counts_against_the_allowance():
     made = visit(ring, token(sequence=6, all_received_up_to=6, missing=(1, 5)), waiting=20)
     assert (len(made.resent), len(made.sent)) == (5, 3)
     assert made.token.sent_last_rotation == 8
+
+
+def test_a_frame_counts_for_the_datagrams_it_takes():
+    config = {"visit_max": 8, "frame_datagrams": 4, "datagram_bytes": 300}
+    ring = make_ring(**config)
+    large = data(1, payload=bytes(RingConfig.simulated(**config).payload_bytes - 2))
+    assert RingConfig.simulated(**config).datagrams(large.size) == 4
+    made = ring.visit(token(), 0, CLOCK, lambda allowance, token: [large], lambda: 0)
+    assert made.token.sent_last_rotation == 4
+    for number in range(2, 6):
+        ring.log.add(replace(large, sequence=number))
+    made = visit(ring, token(token_sequence=5, sequence=5, missing=(1, 5)), waiting=9)
+    assert [frame.sequence for frame in made.resent] == [1, 2]
+    assert made.sent == []
+    assert made.token.missing == (3, 5)
 
 
 def test_a_member_takes_its_own_part_out_of_the_counts_of_the_rotation():

@@ -9,6 +9,7 @@ import typer
 from clocksync.cli.running import run_app
 from vsync.cli.check import check
 from vsync.cli.explain import explain
+from vsync.cli.join import join
 from vsync.cli.simulate import simulate
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(join)
 app.command()(simulate)
 app.command()(check)
 app.command()(explain)

@@ -59,6 +59,7 @@ def draw(
         misses=random.choice((1, 2)),
         window=random.choice((6, 20)),
         visit_max=random.choice((3, 8)),
+        frame_datagrams=Random(f"{seed}/frames").choice((1, 1, 3)),
     )
     load = Load(
         every_ns=random.choice((8, 20, 60)) * MILLISECOND,

@@ -1,0 +1,247 @@
+"""Becoming a member: from names and files to a running engine.  [I/O]"""
+
+import hashlib
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import cast
+
+from clocksync.runtime.errors import BadConfig
+from clocksync.runtime.history import FileHistory
+from clocksync.runtime.mmsg import Address
+from clocksync.runtime.sockets import error_words
+from clocksync.runtime.units import SECOND
+from ordering.links.driver import parse_endpoint
+from vsync.config import RingConfig
+from vsync.engine import Engine
+from vsync.events import BootState
+from vsync.frames import NOBODY
+from vsync.node.clock import SystemClock
+from vsync.node.group import BlockingGroup, Group, Member
+from vsync.node.loop import BACKLOG_BYTES, RingLoop, Sealer
+from vsync.node.plain import PlainSealer
+from vsync.node.sockets import Sockets
+from vsync.node.storage import Forgetful, Storage
+
+Endpoint = str | Address
+"""``"host:port"``, ``"[v6]:port"``, or the two apart."""
+
+LEAVE_SECONDS = 10.0
+"""How long the end of a ``with`` waits for a member to have left."""
+
+NO_KEY = (
+    "datagrams are not protected yet: say --insecure-plaintext (insecure_plaintext=True) to go"
+    " without, on a network where nobody else is"
+)
+
+
+def group_number(name: str) -> int:
+    """The number of a group on the wire, 1 to 2^32 - 1: the first bytes of its name's SHA-256.
+
+    >>> group_number("orders")
+    1265963780
+    """
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") or 1
+
+
+def numeric(endpoint: Endpoint) -> Address:
+    """An address without names.
+
+    Raises:
+        BadConfig: it is no address, or its name does not resolve.
+    """
+    host, port = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except OSError as error:
+        raise BadConfig(f"{host} cannot be resolved: {error.strerror or error}") from None
+    family, _, _, _, name = found[0]
+    scope = cast(tuple[int, ...], name)[3] if family == socket.AF_INET6 else 0
+    return str(name[0]).partition("%")[0] + (f"%{scope}" if scope else ""), int(name[1])
+
+
+class Joining:
+    """A member about to join: enter it with ``async with`` or with ``with``."""
+
+    def __init__(
+        self,
+        group: str,
+        *,
+        id: int,
+        listen: Endpoint,
+        peers: Mapping[int, Endpoint],
+        insecure_plaintext: bool = False,
+        state: "str | os.PathLike[str] | None" = None,
+        config: RingConfig | None = None,
+        history: "str | os.PathLike[str] | None" = None,
+        clock_error_ns: int | None = None,
+        offload: bool = True,
+        backlog_bytes: int = BACKLOG_BYTES,
+    ) -> None:
+        if not group:
+            raise BadConfig("a group needs a name")
+        if not 0 < id < NOBODY:
+            raise BadConfig(f"--id {id} is not in 1 to {NOBODY - 1}")
+        if id in peers:
+            raise BadConfig(f"--peer {id} is this member itself")
+        for peer in peers:
+            if not 0 < peer < NOBODY:
+                raise BadConfig(f"--peer {peer}: members are 1 to {NOBODY - 1}")
+        if not insecure_plaintext:
+            raise BadConfig(NO_KEY)
+        self.group, self.id = group, id
+        self.listen, self.peers = listen, dict(peers)
+        self.state, self.history = state, history
+        self.config = config or RingConfig.within(SECOND)
+        self.clock_error_ns, self.offload = clock_error_ns, offload
+        self.backlog_bytes = backlog_bytes
+        self.member: Member | None = None
+        self._history: FileHistory | None = None
+        self._disk: Storage | Forgetful = Forgetful()
+
+    def _sealer(self) -> Sealer:
+        return PlainSealer(group_number(self.group), self.id)
+
+    def _open(self, make: type[Group] | type[BlockingGroup]) -> Member:
+        sealer = self._sealer()
+        config = replace(
+            self.config, cluster=group_number(self.group), envelope_bytes=sealer.OVERHEAD
+        )
+        listen = numeric(self.listen)
+        peers = {peer: numeric(endpoint) for peer, endpoint in self.peers.items()}
+        for peer, address in peers.items():
+            if (":" in address[0]) != (":" in listen[0]):
+                raise BadConfig(f"--peer {peer} and --listen are not of one family, v4 or v6")
+        if self.state is not None:
+            self._disk = Storage(self.state)
+        kept = self._disk.load()
+        if self.history is not None:
+            self._history = FileHistory(self.history)
+        try:
+            sockets = Sockets(listen, peers, offload=self.offload)
+        except OSError as error:
+            words = error_words(error)
+            raise BadConfig(f"--listen {listen[0]}:{listen[1]}: {words}") from None
+        engine = Engine(config, self.id, kept or BootState(), os.urandom(16).hex())
+        # Nobody listens yet; the group takes its place before the thread starts.
+        loop = RingLoop(
+            engine,
+            sockets,
+            sealer,
+            self._disk,
+            SystemClock(self.clock_error_ns),
+            sink=self._history,
+            storage="lost" if kept is None else "kept",
+            backlog_bytes=self.backlog_bytes,
+        )
+        member = make(loop, group_number(self.group))
+        loop.listener = member
+        for peer in peers:
+            sealer.greet(peer, 0)
+        loop.start()
+        self.member = member
+        return member
+
+    def _close(self) -> None:
+        if self.member is not None:
+            self.member.loop.stop()
+            self.member.loop.join(LEAVE_SECONDS)
+        self._disk.close()
+        if self._history is not None:
+            self._history.close()
+
+    async def __aenter__(self) -> Group:
+        return cast(Group, self._opened(Group))
+
+    def __enter__(self) -> BlockingGroup:
+        return cast(BlockingGroup, self._opened(BlockingGroup))
+
+    def _opened(self, make: type[Group] | type[BlockingGroup]) -> Member:
+        try:
+            return self._open(make)
+        except BaseException:
+            self._close()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        import asyncio
+
+        assert isinstance(self.member, Group), "entered with async with"
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self.member.leave()
+        except TimeoutError:
+            pass
+        finally:
+            await asyncio.to_thread(self._close)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert isinstance(self.member, BlockingGroup), "entered with with"
+        try:
+            self.member.leave(LEAVE_SECONDS)
+        finally:
+            self._close()
+
+
+def join(
+    group: str,
+    *,
+    id: int,
+    listen: Endpoint,
+    peers: Mapping[int, Endpoint],
+    insecure_plaintext: bool = False,
+    state: "str | os.PathLike[str] | None" = None,
+    config: RingConfig | None = None,
+    history: "str | os.PathLike[str] | None" = None,
+    clock_error_ns: int | None = None,
+    offload: bool = True,
+    backlog_bytes: int = BACKLOG_BYTES,
+) -> Joining:
+    """Join a group: ``async with vsync.join(...) as group``, or ``with`` in a program without
+    asyncio.
+
+    Args:
+        group: its name; members of other groups are not heard.
+        id: this member's number, 1 to 65534, its own in the group.
+        listen: the address to receive on. Nothing else is listened on.
+        peers: the other members' addresses, by number. Those that are not there may come later.
+        insecure_plaintext: go without protection: whoever reaches the port can read, speak and
+            disturb. There is no other way yet, and it is not chosen without being told.
+        state: a directory for what must outlive a crash (bytes, no messages). Without one a restart
+            is a member that lost its disk.
+        config: settings, the same at all members.
+        history: append what happens to this file (``docs/history.md``).
+        clock_error_ns: how far the system clock can be off, where that is known better than the
+            kernel knows it.
+        offload: False does without segment offload.
+        backlog_bytes: how much may be delivered and not taken before the ring is slowed down.
+
+    Raises:
+        BadConfig: an argument is impossible, a name does not resolve, an address cannot be listened
+            on; some of it on entering.
+    """
+    return Joining(
+        group,
+        id=id,
+        listen=listen,
+        peers=peers,
+        insecure_plaintext=insecure_plaintext,
+        state=state,
+        config=config,
+        history=history,
+        clock_error_ns=clock_error_ns,
+        offload=offload,
+        backlog_bytes=backlog_bytes,
+    )

@@ -1,0 +1,471 @@
+"""Runs an engine on a machine, in a thread of its own.  [I/O]
+
+Why a thread: the token must move on however slow the application's handlers are, and killing the
+process must end its engine at once. What that costs and what a process of its own would:
+``docs/decisions/0016-ring-thread.md``.
+
+One turn: wait for a socket, a timer or the application; read all that came; hand it to the engine,
+tokens after everything else that came with them; carry out the effects in order. Datagrams in a row
+leave together. The application's side gets what was delivered once a turn.
+
+Back-pressure runs both ways. What the application sends waits in the engine's queue, whose limits
+the application sees. What it does not take in time piles up here: from ``backlog_bytes`` on the
+token is held back, a quarter of the token timeout at most, which slows the whole ring down to the
+slowest member; at ``backlog_limit`` times that the member gives up and leaves.
+"""
+
+import os
+import select
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from clocksync.runtime.errors import MalformedFrame, ToolkitError
+from clocksync.runtime.history import HistorySink
+from clocksync.runtime.units import SECOND
+from clocksync.runtime.wire import Frame
+from vsync.engine import Engine
+from vsync.events import (
+    BootState,
+    CancelTimer,
+    Configuration,
+    Effect,
+    Input,
+    Left,
+    Messages,
+    Moved,
+    Multicast,
+    Opened,
+    Ordered,
+    PeerHint,
+    Persist,
+    Persisted,
+    Pressure,
+    Refused,
+    SendTo,
+    SetTimer,
+    Start,
+    Submit,
+    TimeRefused,
+    TimerExpired,
+)
+from vsync.frames import SEGMENT_BYTES, Data, Recovered, Segment, Token
+from vsync.history import Chronicler
+from vsync.node.clock import SystemClock
+from vsync.node.segments import Assembler, Cutter
+from vsync.node.sockets import Sockets
+from vsync.reception import present_ring
+from vsync.states import Timer
+
+BACKLOG_BYTES = 64 << 20
+BACKLOG_LIMIT = 4
+CHANGES_KEPT = 20
+
+
+def _nothing() -> None:
+    """Wakes the loop."""
+
+
+class SlowConsumer(ToolkitError):
+    """The application did not take what was delivered to it for too long."""
+
+
+class StateNotSaved(ToolkitError):
+    """The disk did not take what a member must find again: without it nothing may be promised."""
+
+
+class Sealer(Protocol):
+    """What turns frames into datagrams and back, and keeps strangers out."""
+
+    OVERHEAD: ClassVar[int]
+
+    def greet(self, peer: int, now_ns: int) -> None: ...
+
+    def seal(self, kind: int, body: bytes) -> bytes: ...
+
+    def open(
+        self, data: bytes | memoryview, now_ns: int
+    ) -> tuple[int, int, bytes | memoryview] | None: ...
+
+    def take_outgoing(self) -> list[tuple[int, bytes]]: ...
+
+
+class Disk(Protocol):
+    def save(self, state: BootState) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Messages of ours were delivered to us: those with these handles."""
+
+    messages: Messages
+    handles: range
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """There is room in the send queue again, which somebody waits for."""
+
+
+Told = Messages | Own | Room | Configuration | Moved | Pressure | Refused | TimeRefused | Left
+"""What the application's side is told, in order."""
+
+
+class Listener(Protocol):
+    """The application's side. Both are called in the ring's thread."""
+
+    def told(self, events: list[Told]) -> None:
+        """What happened in one turn."""
+
+    def ended(self, error: BaseException | None) -> None:
+        """Nothing more will happen: the member left, or failed for this reason."""
+
+
+class RingLoop:
+    """The thread of one member. :meth:`start` it once; :meth:`stop` ends it without leaving.
+
+    Args:
+        sink: takes the history, if one is kept; ``storage`` of its boot event.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        sockets: Sockets,
+        sealer: Sealer,
+        disk: Disk,
+        clock: SystemClock,
+        *,
+        sink: HistorySink | None = None,
+        storage: str = "kept",
+        backlog_bytes: int = BACKLOG_BYTES,
+    ) -> None:
+        self.engine, self.sockets, self.sealer, self.disk = engine, sockets, sealer, disk
+        self.clock = clock
+        self.listener: Listener | None = None
+        """The application's side; set before the thread starts."""
+        self.dropped: Counter[str] = Counter()
+        """Datagrams that were not let in, by reason."""
+        self.changes: deque[Moved] = deque(maxlen=CHANGES_KEPT)
+        self.rotations = 0
+        self.backlog = 0
+        """Bytes told and not taken yet; the application's side counts down."""
+        self._backlog_bytes = backlog_bytes
+        self._sink, self._storage = sink, storage
+        self._chronicler = Chronicler() if sink is not None else None
+        self._inputs: deque[Input | Callable[[], None]] = deque()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll = select.epoll()
+        self._poll.register(self._wake, select.EPOLLIN)
+        self._poll.register(sockets.sock.fileno(), select.EPOLLIN)
+        self._waits = False
+        self._timers: dict[Timer, tuple[int, int]] = {}
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="vsync-disk")
+        self.wants_room = False
+        """Set by the application's side: tell :class:`Room` when there is some."""
+        self.accepted = 0
+        self.accepted_bytes = 0
+        self._whole_bytes = engine.config.datagram_bytes - sealer.OVERHEAD
+        self._cutter = Cutter(self._whole_bytes - SEGMENT_BYTES)
+        self._assembler = Assembler()
+        self._queue: list[bytes] = []
+        self._queue_to: Sequence[int] = ()
+        self._tokens: list[tuple[int, int, bytes | memoryview]] = []
+        self._held_until = 0
+        self._told: list[Told] = []
+        self._sent_handles: deque[range] = deque()
+        self._left = False
+        self._stopped = False
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="vsync-ring", daemon=True)
+
+    # From other threads
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def post(self, event: Input | Callable[[], None]) -> None:
+        """Hand an input in, or something to be called in the ring's thread."""
+        self._inputs.append(event)
+        if self._waits:
+            self._waits = False
+            os.eventfd_write(self._wake, 1)
+
+    def stop(self) -> None:
+        """End the thread, as a crash would: the others notice by the token."""
+        self._stopped = True
+        os.eventfd_write(self._wake, 1)
+
+    def join(self, timeout: float | None = None) -> None:
+        self._thread.join(timeout)
+
+    def waiting(self) -> tuple[int, int]:
+        """How many messages, and bytes, were accepted and have not left the send queue."""
+        outbox = self.engine.outbox
+        return len(outbox), outbox.bytes
+
+    def taken(self, size: int) -> None:
+        """The application took so many bytes of what it was told."""
+        self.backlog -= size
+        if self._held_until and self.backlog < self._backlog_bytes:
+            self.post(_nothing)
+
+    # The thread
+
+    def _run(self) -> None:
+        try:
+            if self._sink is not None:
+                self._chronicle({"event": "boot", "storage": self._storage})
+            self._step(Start())
+            while not self._left and not self._stopped and self._failure is None:
+                self._turn()
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._writer.shutdown(wait=False, cancel_futures=True)
+        self._poll.close()
+        self.sockets.close()
+        self._tell()
+        if self.listener is not None:
+            self.listener.ended(self._failure)
+
+    def _turn(self) -> None:
+        ready = self._wait()
+        if ready:
+            self._take_inputs()
+            self._receive(ready)
+        self._use_tokens()
+        self._fire_timers()
+        self._flush()
+        for peer, datagram in self.sealer.take_outgoing():
+            self.sockets.send([datagram], (peer,))
+        self._tell()
+
+    def _wait(self) -> list[tuple[int, int]]:
+        due = min([at for at, _ in self._timers.values()], default=None)
+        if self._held_until:
+            due = self._held_until if due is None else min(due, self._held_until)
+        self._waits = True
+        if self._inputs:
+            timeout = 0.0
+        elif due is None:
+            timeout = -1.0
+        else:
+            timeout = max(0.0, (due - time.monotonic_ns()) / SECOND)
+        ready = self._poll.poll(timeout)
+        self._waits = False
+        return ready or ([(self._wake, 0)] if self._inputs else [])
+
+    def _take_inputs(self) -> None:
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._wake)
+        inputs = self._inputs
+        while inputs:
+            event = inputs.popleft()
+            if isinstance(event, Submit):
+                self._submit(event)
+            elif callable(event):
+                event()
+            else:
+                self._step(event)
+
+    def _submit(self, event: Submit) -> None:
+        if self._chronicler is not None:
+            for n, payload in enumerate(event.payloads):
+                self._chronicler.submitting(event.handle + n, payload, event.service)
+        self._step(event)
+        # Accepted or refused: either way it waits for the engine no more.
+        self.accepted += len(event.payloads)
+        self.accepted_bytes += sum(map(len, event.payloads))
+
+    def _receive(self, ready: Iterable[tuple[int, int]]) -> None:
+        mask = 0
+        for file, events in ready:
+            if file != self._wake:
+                mask = events
+        if mask & select.EPOLLERR:
+            for peer in self.sockets.unreachable():
+                self._step(PeerHint(peer, False))
+        if not mask & select.EPOLLIN:
+            return
+        now = time.monotonic_ns()
+        opened, tokens, read = [], self._tokens, self.sealer.open
+        for datagram in self.sockets.receive():
+            try:
+                frame = read(datagram, now)
+                if frame is not None and frame[1] == Segment.KIND:
+                    whole = self._assembler.put(frame[2])
+                    frame = (frame[0], *whole) if whole is not None else None
+            except MalformedFrame as error:
+                self.dropped[error.reason] += 1
+                continue
+            if frame is None:
+                continue
+            if frame[1] == Token.KIND:
+                tokens.append(frame)
+            else:
+                opened.append(frame)
+        if opened:
+            self._step(Opened(opened))
+
+    def _use_tokens(self) -> None:
+        """Hand tokens in, unless the application is to catch up first."""
+        if not self._tokens:
+            return
+        now = time.monotonic_ns()
+        if self.backlog > self._backlog_bytes:
+            if not self._held_until:
+                self._held_until = now + self.engine.config.token_loss_ns // 4
+            if now < self._held_until:
+                return
+            if self.backlog > BACKLOG_LIMIT * self._backlog_bytes:
+                raise SlowConsumer(
+                    f"{self.backlog >> 20} MiB were delivered and not taken: the application is too"
+                    " slow for this group, and this member has left it"
+                )
+        self._held_until = 0
+        tokens, self._tokens = self._tokens, []
+        self.rotations += 1
+        self._step(Opened(tokens))
+
+    def _fire_timers(self) -> None:
+        now = time.monotonic_ns()
+        for timer in [timer for timer, (at, _) in self._timers.items() if at <= now]:
+            entry = self._timers.get(timer)
+            if entry is not None and entry[0] <= now:
+                del self._timers[timer]
+                self._step(TimerExpired(timer, entry[1]))
+
+    # Steps
+
+    def _step(self, event: Input) -> None:
+        now = time.monotonic_ns()
+        for effect in self.engine.step(now, self.clock.read(now), event):
+            carry_out = CARRY_OUT.get(type(effect))
+            if carry_out is not None:
+                carry_out(self, effect)
+            if self._chronicler is not None:
+                for keys in self._chronicler.describe(effect):
+                    self._chronicle(keys)
+
+    def _chronicle(self, keys: dict[str, object]) -> None:
+        assert self._sink is not None, "only with a history"
+        engine = self.engine
+        self._sink.write(
+            {
+                "node": engine.me,
+                "incarnation": f"{engine.incarnation:x}",
+                "at": time.monotonic_ns(),
+                **keys,
+            }
+        )
+
+    def _on_send(self, effect: SendTo) -> None:
+        self._flush()
+        self.sockets.send(self._sealed(effect.frame), (effect.peer,))
+
+    def _on_multicast(self, effect: Multicast) -> None:
+        frame = effect.frame
+        to = self._audience(frame)
+        if to != self._queue_to:
+            self._flush()
+            self._queue_to = to
+        self._queue += self._sealed(frame)
+
+    def _sealed(self, frame: Frame) -> list[bytes]:
+        """The datagrams that carry a frame."""
+        kind, body, seal = frame.KIND, frame.encode(), self.sealer.seal
+        if len(body) <= self._whole_bytes:
+            return [seal(kind, body)]
+        return [seal(Segment.KIND, part) for part in self._cutter.cut(frame, kind, body)]
+
+    def _audience(self, frame: Frame) -> Sequence[int]:
+        """Messages go to the members of their ring, everything else to whoever may be there."""
+        me = self.engine.me
+        if isinstance(frame, Data | Recovered):
+            ring = present_ring(self.engine)
+            return [member for member in ring.members if member != me]
+        return [peer for peer in self.sockets.peers if peer != me]
+
+    def _flush(self) -> None:
+        if self._queue:
+            datagrams, self._queue = self._queue, []
+            self.sockets.send(datagrams, self._queue_to)
+
+    def _on_set_timer(self, effect: SetTimer) -> None:
+        self._timers[effect.timer] = (effect.at_ns, effect.generation)
+
+    def _on_cancel_timer(self, effect: CancelTimer) -> None:
+        self._timers.pop(effect.timer, None)
+
+    def _on_persist(self, effect: Persist) -> None:
+        ticket, state = effect.ticket, effect.state
+
+        def save() -> None:
+            try:
+                self.disk.save(state)
+            except OSError as error:
+                self._failure = StateNotSaved(
+                    f"the state cannot be saved: {error.strerror or error}; this member has stopped"
+                )
+                self.stop()
+            else:
+                self.post(Persisted(ticket))
+
+        self._writer.submit(save)
+
+    def _on_ordered(self, effect: Ordered) -> None:
+        self._sent_handles.append(effect.handles)
+
+    def _on_messages(self, effect: Messages) -> None:
+        self.backlog += sum(map(len, effect.payloads))
+        if effect.origin == self.engine.me:
+            self._told.append(Own(effect, self._sent_handles.popleft()))
+        else:
+            self._told.append(effect)
+
+    def _on_told(self, effect: Effect) -> None:
+        self._told.append(effect)  # type: ignore[arg-type]
+
+    def _on_moved(self, effect: Moved) -> None:
+        self.changes.append(effect)
+        self._told.append(effect)
+
+    def _on_left(self, effect: Left) -> None:
+        self._left = True
+        self._flush()
+
+    def _tell(self) -> None:
+        if self.wants_room and not self.engine.has_pressure:
+            self.wants_room = False
+            self._told.append(Room())
+        if self._told:
+            told, self._told = self._told, []
+            if self.listener is not None:
+                self.listener.told(told)
+
+
+CARRY_OUT: dict[type, Callable[[RingLoop, Any], None]] = {
+    SendTo: RingLoop._on_send,
+    Multicast: RingLoop._on_multicast,
+    SetTimer: RingLoop._on_set_timer,
+    CancelTimer: RingLoop._on_cancel_timer,
+    Persist: RingLoop._on_persist,
+    Ordered: RingLoop._on_ordered,
+    Messages: RingLoop._on_messages,
+    Configuration: RingLoop._on_told,
+    Pressure: RingLoop._on_told,
+    Refused: RingLoop._on_told,
+    TimeRefused: RingLoop._on_told,
+    Moved: RingLoop._on_moved,
+    Left: RingLoop._on_left,
+}
+"""Accepted and Promised concern histories only; Dropped is counted by the engine."""

@@ -1,0 +1,205 @@
+"""The sockets of a member: one port for everything, many datagrams a system call.  [I/O]
+
+Where the kernel has segment offload, a run of datagrams of one size leaves in one call and comes
+in one call (``UDP_SEGMENT``, ``UDP_GRO``, Linux 4.18 and 5.0), whatever the MTU; else it is a call
+each. Bad news (ICMP) comes through the socket's error queue with the address it concerns, and is a
+hint, never more: it can be forged.
+"""
+
+import errno
+import socket
+import struct
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from clocksync.runtime import kernel
+from clocksync.runtime.mmsg import Address
+from clocksync.runtime.sockets import sockaddr
+
+BUFFER_BYTES = 8 << 20
+DATAGRAM_BYTES_MAX = 65_535
+READS_MOST = 128
+"""Reads of one wake-up, so that timers get their turn."""
+ERRORS_MOST = 64
+
+# linux/udp.h
+SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
+SEGMENTS_MOST = 64
+SEGMENTED_BYTES_MAX = 65_000
+_SO_SNDBUFFORCE = 32  # asm-generic/socket.h
+_CONTROL_BYTES = 64
+_SEGMENT = struct.Struct("=H")
+_GRO = struct.Struct("=i")
+_EXTENDED_ERROR_BYTES = 512
+
+
+class Sockets:
+    """What a member sends and receives with.
+
+    Args:
+        listen: a numeric address.
+        peers: where the other members listen, by number; numeric, of the same family.
+        offload: False sends and takes datagrams one by one.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+
+    def __init__(
+        self, listen: Address, peers: Mapping[int, Address], *, offload: bool = True
+    ) -> None:
+        family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
+        self.counters: Counter[str] = Counter()
+        self._to = {peer: sockaddr(address) for peer, address in peers.items()}
+        self._peer_at = {address[:2]: peer for peer, address in self._to.items()}
+        self.sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            self._set_up(family, offload)
+            self.sock.bind(sockaddr(listen))
+        except BaseException:
+            self.sock.close()
+            raise
+        host, port = self.sock.getsockname()[:2]
+        self.address: Address = (host, port)
+
+    def _set_up(self, family: int, offload: bool) -> None:
+        sock = self.sock
+        sock.setblocking(False)
+        for forced, plain in (
+            (kernel.SO_RCVBUFFORCE, socket.SO_RCVBUF),
+            (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
+        ):
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, forced, BUFFER_BYTES)
+            except OSError:
+                with suppress(OSError):  # then it is the system's size
+                    sock.setsockopt(socket.SOL_SOCKET, plain, BUFFER_BYTES)
+        with suppress(OSError):
+            if family == socket.AF_INET:
+                sock.setsockopt(socket.IPPROTO_IP, kernel.IP_RECVERR, 1)
+            else:
+                sock.setsockopt(socket.IPPROTO_IPV6, kernel.IPV6_RECVERR, 1)
+        self.sends_segments = self.takes_segments = False
+        if offload and kernel.IS_LINUX:
+            with suppress(OSError):
+                sock.setsockopt(SOL_UDP, UDP_GRO, 1)
+                self.takes_segments = True
+            with suppress(OSError):
+                sock.setsockopt(SOL_UDP, UDP_SEGMENT, 0)
+                self.sends_segments = True
+
+    @property
+    def peers(self) -> Iterable[int]:
+        return self._to.keys()
+
+    def close(self) -> None:
+        self.sock.close()
+
+    # Receiving
+
+    def receive(self) -> Iterator[bytes | memoryview]:
+        """The datagrams that are here, in the order of their arrival."""
+        for _ in range(READS_MOST):
+            try:
+                data, control, _, _ = self.sock.recvmsg(DATAGRAM_BYTES_MAX, _CONTROL_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                # An ICMP error, told once here and in full by the error queue.
+                self.counters["receive errors"] += 1
+                continue
+            size = _segment_size(control) if control else 0
+            if not size or len(data) <= size:
+                self.counters["received"] += 1
+                yield data
+                continue
+            view = memoryview(data)
+            for at in range(0, len(data), size):
+                self.counters["received"] += 1
+                yield view[at : at + size]
+
+    def unreachable(self) -> list[int]:
+        """Members that, as the network says, cannot be reached; empties the error queue."""
+        found: list[int] = []
+        for _ in range(ERRORS_MOST):
+            try:
+                _, _, _, address = self.sock.recvmsg(0, _EXTENDED_ERROR_BYTES, kernel.MSG_ERRQUEUE)
+            except OSError:
+                break
+            peer = self._peer_at.get(address[:2]) if address else None
+            if peer is not None and peer not in found:
+                found.append(peer)
+        return found
+
+    # Sending
+
+    def send(self, datagrams: Sequence[bytes], peers: Iterable[int]) -> None:
+        """Send all to each, in this order."""
+        runs = _runs(datagrams) if self.sends_segments else [(0, [data]) for data in datagrams]
+        for peer in peers:
+            to = self._to.get(peer)
+            if to is None:
+                self.counters["no address"] += 1
+                continue
+            for size, run in runs:
+                self._send(size, run, to)
+
+    def _send(self, size: int, run: list[bytes], to: tuple[str, int] | tuple[object, ...]) -> None:
+        try:
+            if len(run) == 1:
+                self.sock.sendto(run[0], to)
+            else:
+                self.sock.sendmsg(run, [(SOL_UDP, UDP_SEGMENT, _SEGMENT.pack(size))], 0, to)
+            self.counters["sent"] += len(run)
+        except OSError as error:
+            self._on_send_error(error, run, to)
+
+    def _on_send_error(
+        self, error: OSError, run: list[bytes], to: tuple[str, int] | tuple[object, ...]
+    ) -> None:
+        if len(run) > 1 and error.errno in (errno.EIO, errno.EINVAL, errno.ENOPROTOOPT):
+            self.sends_segments = False  # this device or route has no segment offload after all
+            for data in run:
+                self._send(0, [data], to)
+        elif error.errno == errno.ECONNREFUSED:
+            # News of an earlier datagram, told in place of this one.
+            with suppress(OSError):
+                self.sock.sendto(run[0], to)
+            for data in run[1:]:
+                self._send(0, [data], to)
+        elif error.errno == errno.EMSGSIZE:
+            self.counters["too large for the path"] += len(run)
+        else:
+            # A full buffer, a link that is down: to the ring it is loss.
+            self.counters["not sent"] += len(run)
+
+
+def _runs(datagrams: Sequence[bytes]) -> list[tuple[int, list[bytes]]]:
+    """Datagrams of one size in a row, the last of which may be shorter, as one call takes them."""
+    runs: list[tuple[int, list[bytes]]] = []
+    size = total = 0
+    is_open = False
+    for data in datagrams:
+        length = len(data)
+        if (
+            is_open
+            and length <= size
+            and len(runs[-1][1]) < SEGMENTS_MOST
+            and total + length <= SEGMENTED_BYTES_MAX
+        ):
+            runs[-1][1].append(data)
+            total += length
+            is_open = length == size
+        else:
+            runs.append((length, [data]))
+            size = total = length
+            is_open = True
+    return runs
+
+
+def _segment_size(control: list[tuple[int, int, bytes]]) -> int:
+    for level, kind, data in control:
+        if level == SOL_UDP and kind == UDP_GRO:
+            return int(_GRO.unpack(data[: _GRO.size])[0])
+    return 0
