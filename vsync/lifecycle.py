@@ -56,15 +56,24 @@ def boot(engine: "Engine") -> None:
     engine.settles_ns = engine.now + engine.config.settle_ns
     change.gather(engine, Cause.BOOTED)
     engine.arm(Timer.SETTLE, engine.config.settle_ns)
+    if engine.leaving is Leaving.DRAINING:
+        engine.arm(Timer.LEAVE, engine.config.leave_ns)
 
 
 def leave(engine: "Engine") -> None:
     """The application wants to leave."""
-    if engine.state is State.IDLE:
-        engine.emit(Left())
-    elif engine.leaving is Leaving.NOT:
+    if engine.leaving is not Leaving.NOT:
+        return
+    if engine.state is not State.IDLE:
         engine.leaving = Leaving.DRAINING
         engine.arm(Timer.LEAVE, engine.config.leave_ns)
+    elif len(engine.outbox):
+        # It was accepted before we had a configuration: it is delivered in our first one.
+        engine.leaving = Leaving.DRAINING
+    else:
+        engine.leaving, engine.awaited = Leaving.ALONE, None
+        engine.cancel(Timer.BOOT)
+        engine.emit(Left())
 
 
 def go_on_leaving(engine: "Engine") -> None:

@@ -206,3 +206,25 @@ def test_others_take_a_goodbye_at_its_word():
     goodbye = replace(goodbye, ring_sequence=talk.ring.id.sequence)
     assert causes(talk.hear(2, goodbye)) == [Cause.LEAVE_HEARD]
     assert sent(talk.said, Join)[-1].failed == (2,)
+
+
+def test_what_was_accepted_before_the_first_configuration_is_delivered_though_we_leave_at_once():
+    talk = Talk(1)
+    talk.say(Start())
+    talk.submit(b"early")
+    assert of(talk.say(Leave()), Left) == []
+    talk.persisted()
+    effects = talk.fire(Timer.CONSENSUS) + talk.persisted()
+    assert delivered(talk.said) == [b"early"]
+    assert of(effects + leave_alone(talk), Left)
+
+
+def test_who_leaves_before_its_first_configuration_has_none_afterwards():
+    talk = Talk(1, boot=BootState(7, EPOCH + 60 * MS))
+    talk.say(Start())
+    assert talk.say(Leave())[-1] == Left()
+    assert Timer.BOOT not in talk.timers
+    other = Talk(1)
+    other.say(Start())
+    assert other.say(Leave()) == [Left()]
+    assert other.say(Persisted(1)) == []

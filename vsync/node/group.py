@@ -20,9 +20,12 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from clocksync.runtime.errors import ToolkitError
-from vsync.events import Configuration, Leave, Messages, Refused, Submit
+from vsync.events import Configuration, Leave, Messages, Refusal, Refused, Submit
 from vsync.identity import Service, message_name
 from vsync.node.loop import Own, RingLoop, Room, Told
+
+TOGETHER_MOST = 1000
+"""So many messages go to the ring at once, at the latest."""
 
 Event = Messages | Configuration
 """What :meth:`Group.batches` tells: messages by the datagram, and configuration changes."""
@@ -87,8 +90,6 @@ class Member:
         waiting, waiting_bytes = loop.waiting()
         waiting += self._submitted - loop.accepted
         waiting_bytes += self._submitted_bytes - loop.accepted_bytes
-        if waiting <= 0:
-            return True
         return (
             waiting + count <= config.queue_messages_max
             and waiting_bytes + size <= config.queue_bytes_max
@@ -212,7 +213,10 @@ class Group(Member):
             self._asyncio.call_soon(self._submit)
         pending.append(payload)
         self._pending_bytes += size
-        return self._next + len(pending) - 1
+        handle = self._next + len(pending) - 1
+        if len(pending) >= TOGETHER_MOST:
+            self._submit()
+        return handle
 
     def _submit(self) -> None:
         """What was multicast since the event loop came round goes to the ring together."""
@@ -323,6 +327,7 @@ class Group(Member):
                 future.set_result(unfold(own.messages)[n])
 
     def _refuse(self, refused: Refused) -> None:
+        assert refused.reason is Refusal.LEAVING, "our side keeps to the limits of the queue"
         future = self._awaited.get(refused.handle)
         if future is not None and not future.done():
             future.set_exception(NotAMember(refused.reason.value))

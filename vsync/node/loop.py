@@ -347,6 +347,8 @@ class RingLoop:
     # Steps
 
     def _step(self, event: Input) -> None:
+        if self._left:
+            return
         now = time.monotonic_ns()
         for effect in self.engine.step(now, self.clock.read(now), event):
             carry_out = CARRY_OUT.get(type(effect))

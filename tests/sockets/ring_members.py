@@ -1,0 +1,138 @@
+"""Members of a ring as processes in network namespaces, and what they told."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.namespaces import Host, bridge
+from vsync.check import judge, read_files
+
+PORT = 5410
+TOKEN_TIMEOUT_S = 0.3
+LONGEST_S = 60.0
+
+
+class Process:
+    """One life of one member."""
+
+    def __init__(self, command: Sequence[str], host: Host) -> None:
+        self.process = host.popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self.told: dict[str, object] = {}
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> None:
+        """Leave cleanly; keep what it tells."""
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        out, err = self.process.communicate(timeout=LONGEST_S)
+        assert self.process.returncode == 0, err.decode()
+        assert err == b""
+        self.told = json.loads(out.decode().splitlines()[-1])
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate(timeout=LONGEST_S)
+
+
+class Members:
+    """Three members that multicast all the time, each in a namespace of its own.
+
+    Their histories go to `folder`, and are judged at the end of the ``with`` in which
+    :func:`members` made them.
+    """
+
+    def __init__(self, hosts: Sequence[Host], folder: Path, rate: int, more: Sequence[str]) -> None:
+        self.hosts = dict(enumerate(hosts, 1))
+        self.folder, self.rate, self.more = folder, rate, more
+        self.alive: dict[int, Process] = {}
+
+    def start(self, me: int) -> None:
+        where = {n: f"{host.ipv4}:{PORT}" for n, host in self.hosts.items()}
+        self.alive[me] = Process(
+            [
+                *(sys.executable, "-m", "vsync", "join", "test", "--json", "--insecure-plaintext"),
+                *(f"--id={me}", f"--listen={where[me]}", f"--rate={self.rate}"),
+                *(f"--peer={n}={address}" for n, address in where.items() if n != me),
+                *(f"--history={self.history(me)}", f"--state={self.folder / f'state{me}'}"),
+                f"--token-timeout={TOKEN_TIMEOUT_S}s",
+                *self.more,
+            ],
+            self.hosts[me],
+        )
+
+    def history(self, me: int) -> Path:
+        return self.folder / f"{me}.jsonl"
+
+    def kill(self, me: int) -> None:
+        """As a power cut would: and whoever killed it says so in the history."""
+        self.alive.pop(me).kill()
+
+    def view(self, me: int) -> tuple[int, ...]:
+        """The members of the regular configuration that `me` told last."""
+        view: tuple[int, ...] = ()
+        for line in self.history(me).read_text().splitlines() if self.history(me).exists() else ():
+            if '"configuration"' in line and '"regular"' in line:
+                view = tuple(json.loads(line)["members"])
+        return view
+
+    def wait(self, **views: tuple[int, ...]) -> None:
+        """Wait until members see these: ``wait(m1=(1, 2), m2=(1, 2))``."""
+        ends = time.monotonic() + LONGEST_S
+        wanted = {int(name[1:]): view for name, view in views.items()}
+        while any(self.view(me) != view for me, view in wanted.items()):
+            seen = {me: self.view(me) for me in wanted}
+            assert time.monotonic() < ends, f"waited for {wanted}, seen {seen}"
+            time.sleep(0.05)
+
+    def together(self, *who: int) -> None:
+        """Wait until these see each other and nobody else."""
+        self.wait(**{f"m{me}": who for me in who})
+
+    def run(self, seconds: float) -> None:
+        """Let them work for a while."""
+        time.sleep(seconds)
+
+    def end(self) -> None:
+        for process in self.alive.values():
+            process.end()
+
+    def digests(self) -> dict[str, set[str]]:
+        """By regular configuration, the different digests that members who left it cleanly have."""
+        found: dict[str, set[str]] = {}
+        for process in self.alive.values():
+            digests = process.told["digests"]
+            assert isinstance(digests, dict)
+            for name, digest in digests.items():
+                found.setdefault(name, set()).add(digest)
+        return found
+
+
+@contextmanager
+def members(
+    folder: Path, rate: int = 400, more: Sequence[str] = (), count: int = 3
+) -> Iterator[Members]:
+    """Members on one ring; when all is over their histories must keep every promise."""
+    with bridge(count) as hosts:
+        group = Members(hosts, folder, rate, more)
+        try:
+            for me in group.hosts:
+                group.start(me)
+            group.together(*group.hosts)
+            yield group
+            group.end()
+        finally:
+            for process in group.alive.values():
+                process.kill()
+        paths = [path for me in group.hosts if (path := group.history(me)).exists()]
+        verdict = judge(read_files(paths))
+        assert not verdict.violations, verdict.violations[:3]

@@ -1,0 +1,92 @@
+"""The ring between network namespaces, through all that networks and processes do.
+
+Members multicast all the time; every history is judged. What members have in one configuration and
+leave for the same next one must be the same, to the byte.
+"""
+
+import signal
+
+import pytest
+
+from tests.sockets.ring_members import TOKEN_TIMEOUT_S, members
+
+pytestmark = [pytest.mark.namespaces, pytest.mark.slow]
+
+
+def test_members_in_namespaces_order_messages(tmp_path):
+    with members(tmp_path, rate=3000) as group:
+        group.run(1.0)
+    delivered = [process.told["delivered"] for process in group.alive.values()]
+    assert min(delivered) > 1500
+    assert any(len(found) == 1 for found in group.digests().values())
+
+
+@pytest.mark.parametrize("service", ["agreed", "safe"])
+def test_a_member_is_killed_and_comes_back_with_its_disk(tmp_path, service):
+    with members(tmp_path, more=[f"--service={service}"]) as group:
+        group.kill(3)
+        group.together(1, 2)
+        group.run(0.2)
+        group.start(3)
+        group.together(1, 2, 3)
+        group.run(0.3)
+
+
+def test_a_member_is_killed_and_comes_back_without_its_disk(tmp_path):
+    with members(tmp_path) as group:
+        group.kill(1)
+        group.together(2, 3)
+        (tmp_path / "state1" / "ring.json").unlink()
+        group.start(1)
+        group.together(1, 2, 3)
+        group.run(0.3)
+
+
+def test_a_cable_is_pulled_and_put_back(tmp_path):
+    with members(tmp_path) as group:
+        group.hosts[2].cut()
+        group.wait(m1=(1, 3), m2=(2,), m3=(1, 3))
+        group.run(0.2)
+        group.hosts[2].restore()
+        group.together(1, 2, 3)
+        group.run(0.3)
+
+
+def test_a_member_that_hears_nobody_and_is_heard(tmp_path):
+    with members(tmp_path) as group:
+        group.hosts[3].lose(1.0)
+        group.together(1, 2)
+        group.run(0.5)
+        group.hosts[3].lose(0.0)
+        group.together(1, 2, 3)
+
+
+def test_two_members_of_three_do_not_hear_each_other_one_way(tmp_path):
+    with members(tmp_path) as group:
+        group.hosts[3].lose(1.0, sender=group.hosts[1].ipv4)
+        group.run(4 * TOKEN_TIMEOUT_S)
+        group.hosts[3].lose(0.0)
+        group.together(1, 2, 3)
+
+
+@pytest.mark.parametrize("stopped_s", [0.6, 1.1, 5])
+def test_a_process_is_stopped_for_a_while(tmp_path, stopped_s):
+    with members(tmp_path) as group:
+        group.alive[2].signal(signal.SIGSTOP)
+        group.run(stopped_s * TOKEN_TIMEOUT_S)
+        group.alive[2].signal(signal.SIGCONT)
+        group.run(0.5)
+        group.together(1, 2, 3)
+
+
+@pytest.mark.parametrize("size", [64, 5000])
+def test_one_datagram_in_twenty_is_lost(tmp_path, size):
+    with members(tmp_path, more=[f"--size={size}"]) as group:
+        for host in group.hosts.values():
+            host.lose(0.05)
+        group.run(1.5)
+        for host in group.hosts.values():
+            host.lose(0.0)
+        group.together(1, 2, 3)
+    delivered = [process.told["delivered"] for process in group.alive.values()]
+    assert min(delivered) > 300

@@ -1,0 +1,80 @@
+"""Datagrams out and in: in order, whole, with and without segment offload."""
+
+import select
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.vsync.node.loopback import free_ports
+from vsync.node.sockets import SEGMENTED_BYTES_MAX, SEGMENTS_MOST, Sockets, _runs
+
+SIZES = st.lists(st.sampled_from([0, 1, 99, 100, 1400, 1472, 9000, 60_000]), max_size=100)
+
+
+@pytest.fixture(params=[True, False], ids=["offload", "plain"])
+def ends(request):
+    ports = free_ports(2)
+    at = {n: ("127.0.0.1", port) for n, port in enumerate(ports, 1)}
+    one = Sockets(at[1], {2: at[2]}, offload=request.param)
+    other = Sockets(at[2], {1: at[1]}, offload=request.param)
+    yield one, other
+    one.close()
+    other.close()
+
+
+def received(sockets, count):
+    got = []
+    ends = time.monotonic() + 5
+    while len(got) < count and time.monotonic() < ends:
+        select.select([sockets.sock], [], [], 0.1)
+        got += [bytes(data) for data in sockets.receive()]
+    return got
+
+
+@pytest.mark.parametrize("sizes", [[1], [1472] * 100, [1472, 1472, 10, 1472], [0, 5], [5, 9, 9, 2]])
+def test_what_is_sent_arrives_in_order(ends, sizes):
+    one, other = ends
+    sent = [bytes([n % 256]) * size for n, size in enumerate(sizes)]
+    one.send(sent, (2,))
+    assert received(other, len(sent)) == sent
+
+
+def test_what_is_larger_than_any_datagram_is_counted_not_raised(ends):
+    one, other = ends
+    one.send([bytes(70_000), b"after"], (2,))
+    assert received(other, 1) == [b"after"]
+    assert one.counters["too large for the path"] == 1
+
+
+def test_a_member_without_an_address_is_counted_not_raised(ends):
+    one, _ = ends
+    one.send([b"x"], (9,))
+    assert one.counters["no address"] == 1
+
+
+def test_a_closed_port_is_told_as_unreachable_and_breaks_nothing(ends):
+    one, other = ends
+    other.close()
+    one.send([b"x"] * 3, (2,))
+    found = []
+    ends_at = time.monotonic() + 5
+    while not found and time.monotonic() < ends_at:
+        found = one.unreachable()
+    assert found == [2]
+    assert list(one.receive()) == []
+    one.send([b"y"], (2,))
+
+
+@given(SIZES)
+@settings(max_examples=50)
+def test_runs_are_what_one_call_takes(sizes):
+    datagrams = [bytes(size) for size in sizes]
+    runs = _runs(datagrams)
+    assert [data for _, run in runs for data in run] == datagrams
+    for size, run in runs:
+        assert all(len(data) == size for data in run[:-1])
+        assert len(run[-1]) <= size
+        assert len(run) <= SEGMENTS_MOST
+        assert len(run) == 1 or sum(map(len, run)) <= SEGMENTED_BYTES_MAX
