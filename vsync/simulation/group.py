@@ -228,10 +228,13 @@ class Group:
         wait = for_ns or self.settling_ns()
         self.work(self.world.now + wait // 4)
         self.world.run_for(wait)
-        # A load beyond what the ring can carry leaves a backlog: that is no quiet yet.
-        for _ in range(PATIENCE):
-            if not any(self.runs(me) and self.node(me).owed for me in self.members):
-                break
+        # A load beyond what the ring can carry leaves a backlog: that is no quiet yet. The last
+        # messages are then still on their way to others.
+        patience = PATIENCE
+        while patience and any(self.runs(me) and self.node(me).owed for me in self.members):
+            patience -= 1
+            self.world.run_for(wait // 4)
+        if patience < PATIENCE:
             self.world.run_for(wait // 4)
         self.world.mark("quiet")
 
