@@ -228,15 +228,16 @@ class Group:
         wait = for_ns or self.settling_ns()
         self.work(self.world.now + wait // 4)
         self.world.run_for(wait)
-        # A load beyond what the ring can carry leaves a backlog: that is no quiet yet. The last
-        # messages are then still on their way to others.
-        patience = PATIENCE
-        while patience and any(self.runs(me) and self.node(me).owed for me in self.members):
-            patience -= 1
-            self.world.run_for(wait // 4)
-        if patience < PATIENCE:
+        # A load beyond what the ring can carry leaves a backlog: that is no quiet yet.
+        for _ in range(PATIENCE):
+            if not any(self.runs(me) and self._is_busy(me, wait // 8) for me in self.members):
+                break
             self.world.run_for(wait // 4)
         self.world.mark("quiet")
+
+    def _is_busy(self, me: int, lately_ns: int) -> bool:
+        node = self.node(me)
+        return node.owed > 0 or node.delivered_at > self.world.now - lately_ns
 
     def settling_ns(self) -> int:
         """How long after healing until nothing changes any more, generously: half of it must be

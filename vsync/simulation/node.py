@@ -137,6 +137,7 @@ class RingNode(SilentCore):
         self.steps = 0
         self.owed = 0
         """How many of our messages were accepted and not delivered to us yet."""
+        self.delivered_at = 0
         self.delivered: list[Messages] = []
         self.keeps_messages = False
         self.tells_tokens = False
@@ -217,6 +218,7 @@ class RingNode(SilentCore):
                 if isinstance(effect, Accepted):
                     self.owed += effect.count
                 elif isinstance(effect, Messages):
+                    self.delivered_at = now
                     self.owed -= len(effect.payloads) if effect.origin == self.me else 0
                     if self.keeps_messages:
                         self.delivered.append(effect)
