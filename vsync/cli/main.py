@@ -7,6 +7,7 @@ file that cannot be read.
 import typer
 
 from clocksync.cli.running import run_app
+from vsync.cli.bench import bench
 from vsync.cli.check import check
 from vsync.cli.explain import explain
 from vsync.cli.join import join
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(join)
+app.command()(bench)
 app.command()(simulate)
 app.command()(check)
 app.command()(explain)

@@ -1,0 +1,1 @@
+"""``vsync bench``: how much a group carries on this machine, measured from outside."""
