@@ -32,6 +32,7 @@ from random import Random
 from clocksync.runtime.envelope import UNKNOWN_KIND, Envelope
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.interval import Interval
+from clocksync.runtime.records import maker
 from vsync import committing, gathering, lifecycle, operational, recovering
 from vsync.config import RingConfig
 from vsync.events import (
@@ -93,6 +94,7 @@ ON_TIMER: Mapping[State, OnTimer] = {
 }
 
 BY_KIND = {cls.KIND: cls for cls in FRAMES}
+_make_set_timer = maker(SetTimer)
 
 HIGH_PRESSURE, LOW_PRESSURE = 75, 40
 """Percent of the send queue."""
@@ -148,11 +150,11 @@ class Engine:
         self.is_parting = False
         """The ring being formed will not be: a member's timestamps are absurdly ahead."""
         self.awaits_commit = False
-        self.gathered_ns = 0
-        self.settles_ns = 0
+        self.gathered_ns = self.settles_ns = 0
 
         self.outbox = Outbox()
-        self.room = config.payload_bytes
+        self.least_room = config.room(1)
+        self.room = self.most_room = config.payload_bytes
         """How large a message frame may be at present."""
         self.assembly = Assembly(config.message_bytes_max)
         self.stamper = Stamper(boot.reserved_until, config.drift_ppm)
@@ -320,7 +322,7 @@ class Engine:
         assert timer in RUNS_IN[self.state], f"{timer} has no place in {self.state}"
         generation = self._generations[timer] = self._generations.get(timer, 0) + 1
         self._pending.add(timer)
-        self.emit(SetTimer(timer, generation, self.now + after_ns))
+        self.emit(_make_set_timer(timer, generation, self.now + after_ns))
 
     def cancel(self, timer: Timer) -> None:
         if timer in self._pending:

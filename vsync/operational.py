@@ -66,12 +66,10 @@ def visit(engine: "Engine", token: Token) -> None:
     made = ring.visit(token, engine.now, engine.clock, _supply(engine), _backlog(engine))
     engine.tell_pressure()
     # Where frames get lost smaller ones get through sooner.
-    engine.room = max(
-        config.room(1),
-        min(
-            config.payload_bytes, engine.room // 2 if made.resent else engine.room + config.room(1)
-        ),
-    )
+    if made.resent:
+        engine.room = max(engine.least_room, engine.room // 2)
+    else:
+        engine.room = min(engine.most_room, engine.room + engine.least_room)
     after = min(config.accelerated, len(made.sent))
     before = len(made.sent) - after
     for frame in made.resent + made.sent[:before]:
@@ -96,7 +94,7 @@ def _must_change(engine: "Engine", made: Visit) -> bool:
 
 def _backlog(engine: "Engine") -> Callable[[], int]:
     config = engine.config
-    return lambda: engine.outbox.datagrams(config.room(1), config.window)
+    return lambda: engine.outbox.datagrams(engine.least_room, config.window)
 
 
 def _supply(engine: "Engine") -> Callable[[int, Token], list[Entry]]:
@@ -114,7 +112,9 @@ def _supply(engine: "Engine") -> Callable[[int, Token], list[Entry]]:
         made: list[Entry] = []
         while len(engine.outbox) and allowance > 0:
             number = token.sequence + len(made) + 1
-            room = min(engine.room, engine.config.room(allowance))
+            room = engine.room
+            if allowance < engine.config.frame_datagrams:
+                room = min(room, engine.config.room(allowance))
             frame = _next_frame(engine, number, token.round, last, reading, room)
             if frame is None:
                 break

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from clocksync.runtime.interval import Interval
 from vsync.config import RingConfig
-from vsync.frames import NOBODY, REQUESTS_MAX, SAFE, Data, Token
+from vsync.frames import NOBODY, REQUESTS_MAX, SAFE, Data, Token, make_token
 from vsync.identity import RingId
 from vsync.ringtime import within
 from vsync.store import Entry, Log, in_ranges, to_ranges
@@ -163,7 +163,7 @@ class Ring:
         clocks[2 * self.place : 2 * self.place + 2] = reading.earliest, reading.latest
         is_first = self.place == 0
         self.round = token.round + is_first & _U32_MAX
-        passed = Token(
+        passed = make_token(
             *self.id,
             token.token_sequence + 1,
             sequence,

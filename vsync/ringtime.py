@@ -63,6 +63,8 @@ def aged(clock: Interval, age_ns: int, drift_ppm: float) -> Interval:
 
 def within(clock: Interval) -> Interval:
     """A clock's interval cut to what travels in a frame."""
+    if clock.earliest >= 0 and clock.latest <= LARGEST:
+        return clock
     return Interval(max(0, min(clock.earliest, LARGEST)), max(0, min(clock.latest, LARGEST)))
 
 

@@ -79,6 +79,10 @@ class StateNotSaved(ToolkitError):
     """The disk did not take what a member must find again: without it nothing may be promised."""
 
 
+Came = tuple[int, int, bytes | memoryview]
+"""Sender, kind and body of a frame that was let in."""
+
+
 class Sealer(Protocol):
     """What turns frames into datagrams and back, and keeps strangers out."""
 
@@ -88,9 +92,7 @@ class Sealer(Protocol):
 
     def seal(self, kind: int, body: bytes) -> bytes: ...
 
-    def open(
-        self, data: bytes | memoryview, now_ns: int
-    ) -> tuple[int, int, bytes | memoryview] | None: ...
+    def open(self, data: bytes | memoryview, now_ns: int) -> Came | None: ...
 
     def take_outgoing(self) -> list[tuple[int, bytes]]: ...
 
@@ -175,7 +177,7 @@ class RingLoop:
         self._assembler = Assembler()
         self._queue: list[bytes] = []
         self._queue_to: Sequence[int] = ()
-        self._tokens: list[tuple[int, int, bytes | memoryview]] = []
+        self._tokens: list[Came] = []
         self._held_until = 0
         self._told: list[Told] = []
         self._sent_handles: deque[range] = deque()
@@ -265,8 +267,6 @@ class RingLoop:
         return ready or ([(self._wake, 0)] if self._inputs else [])
 
     def _take_inputs(self) -> None:
-        with suppress(BlockingIOError):
-            os.eventfd_read(self._wake)
         inputs = self._inputs
         while inputs:
             event = inputs.popleft()
@@ -291,30 +291,41 @@ class RingLoop:
         for file, events in ready:
             if file != self._wake:
                 mask = events
+            elif events:
+                with suppress(BlockingIOError):
+                    os.eventfd_read(self._wake)
         if mask & select.EPOLLERR:
             for peer in self.sockets.unreachable():
                 self._step(PeerHint(peer, False))
         if not mask & select.EPOLLIN:
             return
         now = time.monotonic_ns()
-        opened, tokens, read = [], self._tokens, self.sealer.open
-        for datagram in self.sockets.receive():
+        opened: list[Came] = []
+        for datagrams in self.sockets.receive():
+            self._open(datagrams, opened, now)
+            if self._tokens:
+                break  # what came after it can wait until it is on its way
+        if opened:
+            self._step(Opened(opened))
+
+    def _open(self, datagrams: Sequence[bytes | memoryview], opened: list[Came], now: int) -> None:
+        """Let in what is to be let in; tokens apart."""
+        read = self.sealer.open
+        for datagram in datagrams:
             try:
-                frame = read(datagram, now)
-                if frame is not None and frame[1] == Segment.KIND:
-                    whole = self._assembler.put(frame[2])
-                    frame = (frame[0], *whole) if whole is not None else None
+                came = read(datagram, now)
+                if came is not None and came[1] == Segment.KIND:
+                    whole = self._assembler.put(came[2])
+                    came = (came[0], *whole) if whole is not None else None
             except MalformedFrame as error:
                 self.dropped[error.reason] += 1
                 continue
-            if frame is None:
+            if came is None:
                 continue
-            if frame[1] == Token.KIND:
-                tokens.append(frame)
+            if came[1] == Token.KIND:
+                self._tokens.append(came)
             else:
-                opened.append(frame)
-        if opened:
-            self._step(Opened(opened))
+                opened.append(came)
 
     def _use_tokens(self) -> None:
         """Hand tokens in, unless the application is to catch up first."""

@@ -98,8 +98,9 @@ class Sockets:
 
     # Receiving
 
-    def receive(self) -> Iterator[bytes | memoryview]:
-        """The datagrams that are here, in the order of their arrival."""
+    def receive(self) -> Iterator[Sequence[bytes | memoryview]]:
+        """The datagrams that are here, in the order of their arrival, as they come from each read.
+        What is not taken stays with the kernel."""
         for _ in range(READS_MOST):
             try:
                 data, control, _, _ = self.sock.recvmsg(DATAGRAM_BYTES_MAX, _CONTROL_BYTES)
@@ -112,12 +113,12 @@ class Sockets:
             size = _segment_size(control) if control else 0
             if not size or len(data) <= size:
                 self.counters["received"] += 1
-                yield data
+                yield (data,)
                 continue
             view = memoryview(data)
-            for at in range(0, len(data), size):
-                self.counters["received"] += 1
-                yield view[at : at + size]
+            parts = [view[at : at + size] for at in range(0, len(data), size)]
+            self.counters["received"] += len(parts)
+            yield parts
 
     def unreachable(self) -> list[int]:
         """Members that, as the network says, cannot be reached; empties the error queue."""

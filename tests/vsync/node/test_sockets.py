@@ -29,7 +29,7 @@ def received(sockets, count):
     ends = time.monotonic() + 5
     while len(got) < count and time.monotonic() < ends:
         select.select([sockets.sock], [], [], 0.1)
-        got += [bytes(data) for data in sockets.receive()]
+        got += [bytes(data) for datagrams in sockets.receive() for data in datagrams]
     return got
 
 
