@@ -27,9 +27,9 @@ from vsync.node.loop import SlowConsumer
 pytestmark = pytest.mark.slow
 
 
-def run(program):
+def run(program, seconds=3 * SOON_S):
     """A test that is a coroutine."""
-    asyncio.run(asyncio.wait_for(program, 3 * SOON_S))
+    asyncio.run(asyncio.wait_for(program, seconds))
 
 
 def test_all_members_see_the_same_messages_with_the_same_stamps():
