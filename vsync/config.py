@@ -36,8 +36,8 @@ class RingConfig:
     """After which a member passes the same token on again, hearing nothing."""
 
     token_hold_ns: int = 15 * MILLISECOND
-    """How long the representative of an idle ring holds the token. With a rotation it should stay
-    below `token_retransmit_ns`, or the member before it sends the token again for nothing."""
+    """How long the representative of an idle ring holds the token. The member before it waits so
+    much longer before it sends an idle token again."""
 
     join_ns: int = 50 * MILLISECOND
     """After which a wish for a new ring is repeated."""
@@ -133,8 +133,13 @@ class RingConfig:
             raise BadConfig(f"cluster = {self.cluster}: less than 2^32")
         if not 0 <= self.drift_ppm < 1_000_000:
             raise BadConfig(f"drift_ppm = {self.drift_ppm} is not in 0 to 1000000")
-        self._require_less("token_hold_ns", "token_retransmit_ns")
         self._require_less("token_retransmit_ns", "token_loss_ns")
+        if self.token_hold_ns + self.token_retransmit_ns >= self.token_loss_ns:
+            raise BadConfig(
+                f"token_hold_ns = {self.token_hold_ns} and token_retransmit_ns ="
+                f" {self.token_retransmit_ns} together must be less than token_loss_ns ="
+                f" {self.token_loss_ns}"
+            )
         self._require_less("join_ns", "consensus_ns")
         self._require_less("window", "gap_max")
         if self.message_bytes_max > self.queue_bytes_max:
@@ -194,7 +199,7 @@ class RingConfig:
         chosen: dict[str, object] = {
             "token_loss_ns": token_loss_ns,
             "token_retransmit_ns": retransmit,
-            "token_hold_ns": retransmit // 2,
+            "token_hold_ns": min(100 * MILLISECOND, token_loss_ns // 8),
             "join_ns": min(50 * MILLISECOND, token_loss_ns // 16),
             "join_spread_ns": min(2 * MILLISECOND, token_loss_ns // 100),
             "consensus_ns": token_loss_ns // 4,

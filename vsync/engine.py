@@ -332,11 +332,15 @@ class Engine:
     def is_pending(self, timer: Timer) -> bool:
         return timer in self._pending
 
-    def pass_on(self, peer: int, frame: Token | Commit) -> None:
-        """Send a token, and again until something shows that it arrived."""
+    def pass_on(self, peer: int, frame: Token | Commit, held_ns: int = 0) -> None:
+        """Send a token, and again until something shows that it arrived.
+
+        Args:
+            held_ns: how long its receiver may hold it.
+        """
         self.passed_on = SendTo(peer, frame)
         self.emit(self.passed_on)
-        self.arm(Timer.TOKEN_RETRANSMIT, self.config.token_retransmit_ns)
+        self.arm(Timer.TOKEN_RETRANSMIT, self.config.token_retransmit_ns + held_ns)
 
     def pass_on_again(self) -> None:
         assert self.passed_on is not None, "nothing was passed on"

@@ -17,7 +17,7 @@ def unhurried() -> RingConfig:
     """Idle rotations are most of a long time: let the token rest."""
     return RingConfig.simulated(
         token_loss_ns=2 * SECOND,
-        token_retransmit_ns=1500 * MILLISECOND,
+        token_retransmit_ns=400 * MILLISECOND,
         token_hold_ns=1400 * MILLISECOND,
         consensus_ns=500 * MILLISECOND,
         merge_ns=3 * SECOND,

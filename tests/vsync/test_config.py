@@ -19,8 +19,9 @@ BAD = [
     ({"accelerated": -1}, "accelerated = -1: at least 0"),
     ({"settle_ns": -1}, "settle_ns = -1: at least 0"),
     (
-        {"token_hold_ns": 30 * MILLISECOND},
-        "token_hold_ns = 30000000 must be less than token_retransmit_ns = 30000000",
+        {"token_hold_ns": 970 * MILLISECOND},
+        "token_hold_ns = 970000000 and token_retransmit_ns = 30000000 together must be less than"
+        " token_loss_ns = 1000000000",
     ),
     (
         {"token_retransmit_ns": 1000 * MILLISECOND},
@@ -46,7 +47,7 @@ def test_what_cannot_be_is_refused_with_its_name_and_number(settings, message):
     "settings",
     [
         {"cluster": 0, "join_spread_ns": 0, "accelerated": 0, "settle_ns": 0},
-        {"token_hold_ns": 1, "token_retransmit_ns": 2, "token_loss_ns": 3},
+        {"token_hold_ns": 1, "token_retransmit_ns": 1, "token_loss_ns": 3},
         {"window": 799},
         {"backoff_ns": (1, 1)},
         {"message_bytes_max": 5, "queue_bytes_max": 5},
