@@ -46,6 +46,9 @@ def accept(engine: "Engine", sender: int, token: Token) -> bool:
         engine.drop("token that was here already", sender, token)
     elif ring.is_alone or not ring.is_possible(token):
         engine.drop("impossible token", sender, token)
+    elif sender != ring.predecessor:
+        # Whoever is on the path may send a copy of it to another member, without any key.
+        engine.drop("token from somebody else than the member before us", sender, token)
     else:
         ring.token_sequence = token.token_sequence
         engine.stamper.saw(token.timestamp)

@@ -65,6 +65,7 @@ class Ring:
         self.me = me
         self.place = members.index(me)
         self.successor = members[(self.place + 1) % len(members)]
+        self.predecessor = members[self.place - 1]
         self.is_alone = len(members) == 1
         self.config = config
         self.log = Log()

@@ -16,8 +16,9 @@ of the reasons below, in the order in which it can be known.
 Room for authentication: ``version`` names the way a datagram is protected, not only its form. An
 authenticated variant takes the next version and the same header, puts a key and message number
 where ``check`` is, hands the whole header to the cipher as associated data, encrypts the frame and
-appends the tag. So only :func:`_protect` and :func:`_unprotect` get a sibling, and a node of either
-version tells the other's datagrams apart before it looks at anything that is protected.
+appends the tag. So only :func:`protect` and :func:`unprotect` get a sibling, and a node of either
+version tells the other's datagrams apart before it looks at anything that is protected. Version 2
+is :mod:`vsync.security`.
 """
 
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ class Envelope:
         """
         if self._frames.get(frame.KIND) is not type(frame):
             raise ValueError(f"{type(frame).__name__} is not a frame of this envelope")
-        return _protect(frame.KIND, self._cluster, self._sender, frame.encode())
+        return protect(frame.KIND, self._cluster, self._sender, frame.encode())
 
     def decode(self, data: bytes | memoryview) -> Frame:
         """The frame in a datagram, whoever sent it.
@@ -118,21 +119,27 @@ class Envelope:
             MalformedFrame: it is too short, foreign, of another version, of another cluster,
                 corrupt, of a kind not known here, or the frame in it is malformed.
         """
-        kind, sender, body = _unprotect(data, self._cluster)
+        kind, sender, body = unprotect(data, self._cluster)
         cls = self._frames.get(kind)
         if cls is None:
             raise MalformedFrame(UNKNOWN_KIND)
         return Opened(NodeId(sender), cls.decode(body))
 
 
-def _protect(kind: int, cluster: int, sender: int, body: bytes) -> bytes:
+def protect(kind: int, cluster: int, sender: int, body: bytes) -> bytes:
+    """The datagram of version 1 that carries a body."""
     header = _HEADER.pack(MAGIC, VERSION, kind, cluster, sender, 0)[:_CHECKED]
     check = crc32(body, crc32(header))
     return b"".join((header, check.to_bytes(_CHECK_BYTES, "big"), body))
 
 
-def _unprotect(data: bytes | memoryview, cluster: int) -> tuple[int, int, memoryview]:
-    """The kind, the sender and the body of a datagram that is whole and for this cluster."""
+def unprotect(data: bytes | memoryview, cluster: int) -> tuple[int, int, memoryview]:
+    """The kind, the sender and the body of a datagram that is whole and for this cluster.
+
+    Raises:
+        MalformedFrame: it is too short, foreign, of another version, of another cluster, or
+            corrupt.
+    """
     if len(data) < _HEADER.size:
         raise MalformedFrame(TOO_SHORT)
     magic, version, kind, its_cluster, sender, check = _HEADER.unpack_from(data)

@@ -11,4 +11,5 @@ TARGETS = (
     "tests.fuzz.responder",
     "tests.fuzz.ring_frames",
     "tests.fuzz.ring_engine",
+    "tests.fuzz.datagrams",
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.namespaces import Host, bridge
 from vsync.check import judge, read_files
+from vsync.security import keys
 
 PORT = 5410
 TOKEN_TIMEOUT_S = 0.3
@@ -55,12 +56,15 @@ class Members:
         self.hosts = dict(enumerate(hosts, 1))
         self.folder, self.rate, self.more = folder, rate, more
         self.alive: dict[int, Process] = {}
+        self.key = folder / "key"
+        keys.generate(self.key)
 
     def start(self, me: int) -> None:
         where = {n: f"{host.ipv4}:{PORT}" for n, host in self.hosts.items()}
         self.alive[me] = Process(
             [
-                *(sys.executable, "-m", "vsync", "join", "test", "--json", "--insecure-plaintext"),
+                *(sys.executable, "-m", "vsync", "join", "test", "--json"),
+                f"--key-file={self.key}",
                 *(f"--id={me}", f"--listen={where[me]}", f"--rate={self.rate}"),
                 *(f"--peer={n}={address}" for n, address in where.items() if n != me),
                 *(f"--history={self.history(me)}", f"--state={self.folder / f'state{me}'}"),

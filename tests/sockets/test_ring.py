@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from tests.sockets.ring_members import TOKEN_TIMEOUT_S, members
+from vsync.security import keys
 
 pytestmark = [pytest.mark.namespaces, pytest.mark.slow]
 
@@ -90,3 +91,34 @@ def test_one_datagram_in_twenty_is_lost(tmp_path, size):
         group.together(1, 2, 3)
     delivered = [process.told["delivered"] for process in group.alive.values()]
     assert min(delivered) > 300
+
+
+def test_the_key_is_rotated_while_all_go_on(tmp_path):
+    with members(tmp_path) as group:
+        for _ in range(3):
+            keys.rotate(group.key)
+            for me in group.hosts:
+                group.alive[me].signal(signal.SIGHUP)
+                group.run(0.2)
+            assert {group.view(me) for me in group.hosts} == {(1, 2, 3)}
+        assert len(keys.read(group.key).keys) == 1
+        changes = [group.history(me).read_text().count('"regular"') for me in group.hosts]
+        group.run(0.3)
+        assert [group.history(me).read_text().count('"regular"') for me in group.hosts] == changes
+
+
+def test_who_has_another_key_is_not_let_in(tmp_path):
+    with members(tmp_path) as group:
+        group.kill(3)
+        group.together(1, 2)
+        (tmp_path / "other").mkdir()
+        rightful, group.key = group.key, tmp_path / "other" / "key"
+        keys.generate(group.key)
+        group.start(3)
+        group.wait(m3=(3,))
+        group.run(1.0)
+        assert group.view(1) == group.view(2) == (1, 2)
+        group.alive.pop(3).end()
+        group.key = rightful
+        group.start(3)
+        group.together(1, 2, 3)

@@ -518,3 +518,13 @@ def test_frames_shrink_where_they_are_lost_and_grow_again():
     for _ in range(9):
         talk.turn()
     assert talk.engine.room == most
+
+
+# A token that somebody on the path sent to another member
+
+
+def test_a_token_is_taken_from_the_member_before_us_only():
+    talk = Talk(2).on_ring(1, 3)
+    token = talk.next_token()
+    assert drops(talk.hear(3, token)) == ["token from somebody else than the member before us"]
+    assert sent(talk.hear(1, token), Token)

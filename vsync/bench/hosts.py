@@ -80,6 +80,8 @@ def places(count: int, mtu: int, offload: bool) -> Iterator[Places]:
             _ip("netns", "add", name)
             stack.callback(_quietly, "netns", "del", name)
             _ip("link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", name)
+            # The kernel takes a namespace away when it gets round to it; this goes at once.
+            stack.callback(_quietly, "link", "del", outside)
             _ip("link", "set", outside, "mtu", str(mtu), "master", bridge, "up")
             _ip("-n", name, "addr", "add", f"10.67.0.{n}/24", "dev", "eth0")
             _ip("-n", name, "link", "set", "eth0", "mtu", str(mtu), "up")

@@ -7,11 +7,14 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from statistics import quantiles
+from tempfile import TemporaryDirectory
 
 from clocksync.runtime.errors import ToolkitError
 from vsync.bench.hosts import Place, places
 from vsync.bench.worker import Counted, Task
+from vsync.security import keys
 
 SCHEMA = "vsync.bench/1"
 WARM_UP_S = 1.0
@@ -77,9 +80,14 @@ def measure(plan: Plan) -> Result:
     """
     outstanding = plan.outstanding or _filling(plan)
     with places(plan.members, plan.mtu, plan.offload) as found, ExitStack() as stack:
+        key_file = ""
+        if not plan.insecure_plaintext:
+            folder = stack.enter_context(TemporaryDirectory(prefix="vsync-bench-"))
+            key_file = str(Path(folder) / "key")
+            keys.generate(key_file)
         started = []
         for me, place in enumerate(found.places, 1):
-            process = _start(place, _task(plan, me, found.places, outstanding))
+            process = _start(place, _task(plan, me, found.places, outstanding, key_file))
             stack.callback(_end, process)
             started.append(process)
         for process in started:
@@ -102,7 +110,7 @@ def _filling(plan: Plan) -> int:
     return max(4, min(40_000, 3_000_000 // max(1, plan.size + 2) // max(1, plan.senders)))
 
 
-def _task(plan: Plan, me: int, where: Sequence[Place], outstanding: int) -> Task:
+def _task(plan: Plan, me: int, where: Sequence[Place], outstanding: int, key_file: str) -> Task:
     return Task(
         id=me,
         listen=where[me - 1].address,
@@ -115,7 +123,7 @@ def _task(plan: Plan, me: int, where: Sequence[Place], outstanding: int) -> Task
         batch=max(1, min(1000, outstanding // 4)),
         mtu=plan.mtu,
         config=dict(plan.config),
-        insecure_plaintext=plan.insecure_plaintext,
+        key_file=key_file,
         offload=plan.offload,
     )
 

@@ -37,7 +37,8 @@ class Task:
     batch: int
     mtu: int
     config: dict[str, int]
-    insecure_plaintext: bool
+    key_file: str
+    """Empty: without one."""
     offload: bool
 
 
@@ -74,7 +75,8 @@ class Worker:
             id=task.id,
             listen=task.listen,
             peers={int(peer): address for peer, address in task.peers.items()},
-            insecure_plaintext=task.insecure_plaintext,
+            key=task.key_file or None,
+            insecure_plaintext=not task.key_file,
             config=config,
             offload=task.offload,
         )

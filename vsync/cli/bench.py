@@ -26,7 +26,7 @@ def bench(
         bool, typer.Option(help="Segment offload on the links: a veth then carries 60 kB at once.")
     ] = True,
     insecure_plaintext: Annotated[
-        bool, typer.Option("--insecure-plaintext", help="Without protection.")
+        bool, typer.Option("--insecure-plaintext", help="Without a key and unprotected.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from clocksync.runtime.errors import BadConfig
+from clocksync.runtime.errors import BadConfig, ToolkitError
 from clocksync.runtime.units import parse_duration
 from vsync.cli.join_view import live, told
 from vsync.config import RingConfig
@@ -36,8 +36,11 @@ def join(
     peer: Annotated[
         list[str] | None, typer.Option(metavar="ID=HOST:PORT", help="Another member; repeatable.")
     ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(help="The group's key (vsync key generate FILE).")
+    ] = None,
     insecure_plaintext: Annotated[
-        bool, typer.Option("--insecure-plaintext", help="Go without protection: the only way yet.")
+        bool, typer.Option("--insecure-plaintext", help="Go without a key and unprotected.")
     ] = False,
     service: Annotated[Service, typer.Option(help="How what is sent here is ordered.")] = (
         Service.AGREED
@@ -63,7 +66,8 @@ def join(
 ) -> None:
     """Join a group: see its members and messages, and type to multicast.
 
-    With --rate, --duration or --json it works unattended. SIGTERM and Ctrl-C leave cleanly.
+    With --rate, --duration or --json it works unattended. SIGTERM and Ctrl-C leave cleanly; SIGHUP
+    reads the key file again.
     Exit 0: left; 1: the member had to stop; 2: usage.
     """
     if rate < 0 or rate > 10_000_000:
@@ -78,6 +82,7 @@ def join(
         id=id,
         listen=listen,
         peers=dict(map(_peer, peer or ())),
+        key=key_file,
         insecure_plaintext=insecure_plaintext,
         state=state,
         history=history,
@@ -130,6 +135,7 @@ class Run:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._over.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         is_live = not self.as_json and not self.rate and sys.stdin.isatty() and sys.stdout.isatty()
         async with self.joining as group, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._receive(group, is_live))
@@ -148,6 +154,13 @@ class Run:
             await live(group, self.tally, self._over, self.say)
         elif not self.as_json:
             await self._read_lines(group)
+
+    def _reload(self) -> None:
+        """Take a step of a key's rotation; a file that is wrong changes nothing."""
+        try:
+            self.joining.reload_key()
+        except ToolkitError as error:
+            typer.echo(f"vsync: the key stays as it was: {error}", err=True)
 
     async def say(self, group: Group, text: str) -> None:
         """Multicast what somebody typed."""

@@ -11,6 +11,7 @@ from vsync.cli.bench import bench
 from vsync.cli.check import check
 from vsync.cli.explain import explain
 from vsync.cli.join import join
+from vsync.cli.key import key
 from vsync.cli.simulate import simulate
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.command()(bench)
 app.command()(simulate)
 app.command()(check)
 app.command()(explain)
+app.add_typer(key, name="key")
 
 
 @app.callback()

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -21,9 +22,12 @@ from vsync.frames import NOBODY
 from vsync.node.clock import SystemClock
 from vsync.node.group import BlockingGroup, Group, Member
 from vsync.node.loop import BACKLOG_BYTES, RingLoop, Sealer
-from vsync.node.plain import PlainSealer
 from vsync.node.sockets import Sockets
 from vsync.node.storage import Forgetful, Storage
+from vsync.security import keys
+from vsync.security.keyring import KeyRing
+from vsync.security.plain import PlainSealer
+from vsync.security.sealer import Sealer as AeadSealer
 
 Endpoint = str | Address
 """``"host:port"``, ``"[v6]:port"``, or the two apart."""
@@ -32,8 +36,8 @@ LEAVE_SECONDS = 10.0
 """How long the end of a ``with`` waits for a member to have left."""
 
 NO_KEY = (
-    "datagrams are not protected yet: say --insecure-plaintext (insecure_plaintext=True) to go"
-    " without, on a network where nobody else is"
+    "no key: make one with `vsync key generate FILE`, give a copy to every member, and name it here"
+    " (--key-file FILE, key=FILE); without protection: --insecure-plaintext"
 )
 
 
@@ -41,7 +45,7 @@ def group_number(name: str) -> int:
     """The number of a group on the wire, 1 to 2^32 - 1: the first bytes of its name's SHA-256.
 
     >>> group_number("orders")
-    1265963780
+    471239387
     """
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") or 1
 
@@ -72,6 +76,7 @@ class Joining:
         id: int,
         listen: Endpoint,
         peers: Mapping[int, Endpoint],
+        key: "KeyRing | str | os.PathLike[str] | None" = None,
         insecure_plaintext: bool = False,
         state: "str | os.PathLike[str] | None" = None,
         config: RingConfig | None = None,
@@ -89,8 +94,11 @@ class Joining:
         for peer in peers:
             if not 0 < peer < NOBODY:
                 raise BadConfig(f"--peer {peer}: members are 1 to {NOBODY - 1}")
-        if not insecure_plaintext:
+        if key is None and not insecure_plaintext:
             raise BadConfig(NO_KEY)
+        if key is not None and insecure_plaintext:
+            raise BadConfig("a key and --insecure-plaintext contradict each other: leave out one")
+        self.key = key
         self.group, self.id = group, id
         self.listen, self.peers = listen, dict(peers)
         self.state, self.history = state, history
@@ -102,7 +110,31 @@ class Joining:
         self._disk: Storage | Forgetful = Forgetful()
 
     def _sealer(self) -> Sealer:
-        return PlainSealer(group_number(self.group), self.id)
+        cluster = group_number(self.group)
+        if self.key is None:
+            return PlainSealer(cluster, self.id)
+        return AeadSealer(self.read_key(), cluster, self.id, os.urandom(16), os.urandom)
+
+    def read_key(self) -> KeyRing:
+        """The group's key, as its file says it now.
+
+        Raises:
+            BadConfig: it cannot be read, others can read it, or it is no key file.
+        """
+        assert self.key is not None, "a group with a key"
+        if isinstance(self.key, KeyRing):
+            return self.key
+        try:
+            return keys.read(self.key)
+        except OSError as error:
+            raise BadConfig(f"{error.filename}: {error.strerror}") from None
+
+    def reload_key(self) -> None:
+        """Read the key file again, and use from now on what it says: a step of a rotation. What it
+        raises is what :meth:`read_key` does; the old key stays in use then."""
+        if self.key is not None and self.member is not None:
+            ring, loop = self.read_key(), self.member.loop
+            loop.post(lambda: loop.sealer.use(ring))
 
     def _open(self, make: type[Group] | type[BlockingGroup]) -> Member:
         sealer = self._sealer()
@@ -139,7 +171,7 @@ class Joining:
         member = make(loop, group_number(self.group))
         loop.listener = member
         for peer in peers:
-            sealer.greet(peer, 0)
+            sealer.greet(peer, time.monotonic_ns())
         loop.start()
         self.member = member
         return member
@@ -201,6 +233,7 @@ def join(
     id: int,
     listen: Endpoint,
     peers: Mapping[int, Endpoint],
+    key: "KeyRing | str | os.PathLike[str] | None" = None,
     insecure_plaintext: bool = False,
     state: "str | os.PathLike[str] | None" = None,
     config: RingConfig | None = None,
@@ -217,8 +250,8 @@ def join(
         id: this member's number, 1 to 65534, its own in the group.
         listen: the address to receive on. Nothing else is listened on.
         peers: the other members' addresses, by number. Those that are not there may come later.
-        insecure_plaintext: go without protection: whoever reaches the port can read, speak and
-            disturb. There is no other way yet, and it is not chosen without being told.
+        key: the group's key file (``vsync key generate FILE``), the same at all members.
+        insecure_plaintext: go without one: whoever reaches the port can read, speak and disturb.
         state: a directory for what must outlive a crash (bytes, no messages). Without one a restart
             is a member that lost its disk.
         config: settings, the same at all members.
@@ -237,6 +270,7 @@ def join(
         id=id,
         listen=listen,
         peers=peers,
+        key=key,
         insecure_plaintext=insecure_plaintext,
         state=state,
         config=config,

@@ -61,6 +61,7 @@ from vsync.node.clock import SystemClock
 from vsync.node.segments import Assembler, Cutter
 from vsync.node.sockets import Sockets
 from vsync.reception import present_ring
+from vsync.security.keyring import KeyRing
 from vsync.states import Timer
 
 BACKLOG_BYTES = 64 << 20
@@ -91,6 +92,8 @@ class Sealer(Protocol):
     OVERHEAD: ClassVar[int]
 
     def greet(self, peer: int, now_ns: int) -> None: ...
+
+    def use(self, keys: KeyRing) -> None: ...
 
     def seal(self, kind: int, body: bytes) -> bytes: ...
 

@@ -26,7 +26,7 @@ def free_ports(count):
 def joinings(count, *, group="test", **more):
     """Members about to join."""
     at = {n: f"127.0.0.1:{port}" for n, port in enumerate(free_ports(count), 1)}
-    plain = {"insecure_plaintext": True, "config": CONFIG}
+    plain = {"insecure_plaintext": "key" not in more, "config": CONFIG}
     return [
         join(
             group,

@@ -66,10 +66,11 @@ def test_what_is_typed_is_multicast_and_what_happens_is_told():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_leaves_cleanly_and_the_last_line_is_the_result(number):
+def test_a_signal_leaves_cleanly_and_the_last_line_is_the_result(number, tmp_path):
     ports = free_ports(2)
     at = [f"127.0.0.1:{port}" for port in ports]
     common = [PLAIN, "--json", "--rate=500", "--size=100"]
+    histories = [tmp_path / f"{me}.jsonl" for me in (1, 2)]
     started = [
         subprocess.Popen(
             [
@@ -77,6 +78,7 @@ def test_a_signal_leaves_cleanly_and_the_last_line_is_the_result(number):
                 f"--id={me}",
                 f"--listen={at[me - 1]}",
                 f"--peer={3 - me}={at[2 - me]}",
+                f"--history={histories[me - 1]}",
                 *common,
             ],
             stdout=subprocess.PIPE,
@@ -85,7 +87,12 @@ def test_a_signal_leaves_cleanly_and_the_last_line_is_the_result(number):
         )
         for me in (1, 2)
     ]
-    time.sleep(1.5)
+    ends = time.monotonic() + 60
+    while not all(
+        path.exists() and path.read_text().count('"deliver"') > 300 for path in histories
+    ):
+        assert time.monotonic() < ends
+        time.sleep(0.05)
     told = {}
     for me, process in enumerate(started, 1):
         process.send_signal(number)

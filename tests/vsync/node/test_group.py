@@ -314,7 +314,9 @@ def test_a_program_without_asyncio_sees_the_same():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"insecure_plaintext": False}, "not protected"),
+        ({"insecure_plaintext": False}, "no key: make one with `vsync key generate FILE`"),
+        ({"key": "/nowhere/key"}, "contradict each other"),
+        ({"insecure_plaintext": False, "key": "/nowhere/key"}, "/nowhere/key"),
         ({"id": 0}, "--id 0 is not in 1 to 65534"),
         ({"id": 65535}, "--id 65535 is not in"),
         ({"peers": {1: "127.0.0.1:1"}}, "--peer 1 is this member itself"),
