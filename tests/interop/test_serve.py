@@ -56,9 +56,10 @@ def test_chronyd_gets_our_interleaved_answers() -> None:
         with chrony_client(*server.address, options=polling) as client:
             measurements = wait_for_measurements(client, 20)
     assert measurements[-1].interleaved
-    # The same clock at either end; the least of many delays is a good one.
-    best = min(measurements, key=lambda measurement: measurement.delay_ns)
-    assert abs(best.offset_ns) <= best.delay_ns / 2 + 1_000
+    # The same clock at either end, so that half the delay is the bound; what has the least delay is
+    # now and then what a stamp came late for.
+    within = [abs(m.offset_ns) <= m.delay_ns / 2 + 1_000 for m in measurements]
+    assert sum(within) >= 0.8 * len(within), measurements
 
 
 @pytest.mark.namespaces

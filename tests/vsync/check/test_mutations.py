@@ -5,6 +5,7 @@ lies, and why some cannot be seen, are in :mod:`tests.vsync.check.lies`.
 """
 
 import copy
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -14,7 +15,7 @@ from clocksync.runtime.units import MILLISECOND
 from tests.vsync.check.lies import LIES, Index
 from tests.vsync.check.model import Model
 from vsync.check import judge, render
-from vsync.simulation.run import draw, play
+from vsync.simulation.run import Scenario, draw, play
 
 TOLD_EACH = 2
 """So many lies of each kind are planted in each history."""
@@ -22,10 +23,15 @@ TOLD_EACH = 2
 
 @pytest.fixture(scope="module")
 def simulated() -> list[list[Event]]:
+    return [play(brief(seed)).events for seed in range(4)]
+
+
+def brief(seed: int) -> Scenario:
+    """A short run: the shorter the pauses of who was given up, the sooner it is quiet."""
     kinds = ("partition", "crash", "loss")
-    return [
-        play(draw(seed, 3, 100 * MILLISECOND, kinds, 3, quiet_end=True)).events for seed in range(4)
-    ]
+    scenario = draw(seed, 3, 100 * MILLISECOND, kinds, 3, quiet_end=True)
+    pauses = (20 * MILLISECOND, 60 * MILLISECOND)
+    return replace(scenario, config=replace(scenario.config, backoff_ns=pauses))
 
 
 @pytest.fixture(scope="module")
