@@ -43,6 +43,8 @@ bench: $(INSTALLED) ## every figure beside its peers, in one run (root on Linux;
 	@$(BIN)/python -m benchmarks.logical_clocks
 	@$(BIN)/python -m benchmarks.multicast
 	@$(BIN)/python -m benchmarks.mutex
+	@$(BIN)/python -m benchmarks.seal
+	@$(BIN)/python -m benchmarks.ring_thread
 
 peers: $(INSTALLED) ## fetch chrony, ntpsec and linuxptp into .peers, without installing them
 	@$(BIN)/python -m tools.peers fetch
