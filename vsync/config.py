@@ -15,6 +15,10 @@ DATAGRAM_BYTES_MAX = 65_507
 """What UDP over IPv4 can carry."""
 
 
+SOCKET_COST_BYTES = 2304
+"""What a datagram of an Ethernet's size takes of a socket's buffer in Linux (its ``truesize``)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingConfig:
     """How long a member waits for what, and how much it takes.
@@ -193,7 +197,8 @@ class RingConfig:
         """Timers in proportion to one another, for a token timeout of the caller's choice.
 
         A crash is over after the token timeout and a quarter of it: the others wait that long for
-        whoever does not answer. Frames are as large as one system call can take.
+        whoever does not answer. Frames are as large as one system call can take, and the last three
+        of a visit follow the token: the next member begins while they are still being read.
         """
         retransmit = min(30 * MILLISECOND, token_loss_ns // 8)
         chosen: dict[str, object] = {
@@ -205,12 +210,28 @@ class RingConfig:
             "consensus_ns": token_loss_ns // 4,
             "settle_ns": min(50 * MILLISECOND, token_loss_ns // 4),
             "backoff_ns": (token_loss_ns // 4, 30 * SECOND),
+            "window": 700,
+            "visit_max": 240,
+            "gap_max": 3000,
+            "accelerated": 3,
         }
         made = cls(**(chosen | more))  # type: ignore[arg-type]
         if "frame_datagrams" in more:
             return made
         most = min(SEGMENTS_MAX, made.visit_max, PAYLOAD_MAX // made.datagram_bytes)
         return replace(made, frame_datagrams=max(1, most))
+
+    def fitting(self, receive_bytes: int) -> Self:
+        """The same for a member whose socket holds so much: what all send in a rotation must fit,
+        or the kernel drops it."""
+        window = max(1, min(self.window, receive_bytes // SOCKET_COST_BYTES))
+        visit_max = min(self.visit_max, window)
+        return replace(
+            self,
+            window=window,
+            visit_max=visit_max,
+            frame_datagrams=min(self.frame_datagrams, visit_max),
+        )
 
     @classmethod
     def simulated(cls, **more: object) -> Self:

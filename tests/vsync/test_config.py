@@ -106,3 +106,13 @@ def test_nothing_of_a_datagram_is_left_over():
     sent = Recovered(*RING, 1, 1, full.encode()).encode()
     assert len(sent) + HEADER_BYTES == 1472
     assert RingConfig(datagram_bytes=DATAGRAM_BYTES_MAX).payload_bytes == PAYLOAD_MAX
+
+
+def test_a_member_with_a_small_socket_lets_less_come_in_a_rotation():
+    config = RingConfig.within(MILLISECOND * 1000)
+    assert config.fitting(8 << 20) == config
+    small = config.fitting(425_984)
+    assert small.window == 425_984 // 2304
+    assert small.frame_datagrams <= small.visit_max <= small.window
+    assert config.fitting(1).window == config.fitting(1).frame_datagrams == 1
+    assert (small.gap_max, small.token_loss_ns) == (config.gap_max, config.token_loss_ns)

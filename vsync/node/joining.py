@@ -156,6 +156,7 @@ class Joining:
         except OSError as error:
             words = error_words(error)
             raise BadConfig(f"--listen {listen[0]}:{listen[1]}: {words}") from None
+        config = config.fitting(sockets.receive_bytes)
         engine = Engine(config, self.id, kept or BootState(), os.urandom(16).hex())
         # Nobody listens yet; the group takes its place before the thread starts.
         loop = RingLoop(

@@ -60,6 +60,8 @@ class Sockets:
         except BaseException:
             self.sock.close()
             raise
+        self.receive_bytes = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        """What the kernel keeps for us: less than asked for, where we may not have more."""
         host, port = self.sock.getsockname()[:2]
         self.address: Address = (host, port)
 
