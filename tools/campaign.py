@@ -46,6 +46,7 @@ CAMPAIGNS = {
     "multicast": "tests.cluster.multicast_runs:check",
     "mutex": "tests.cluster.mutex_properties:check",
     "mutex-storm": "tests.cluster.mutex_properties:check_storm",
+    "replication": "tests.cluster.replication_runs:check",
     "ring": "tests.cluster.ring_runs:check",
     "ring-day": "tests.cluster.ring_long:check_day",
     "ring-liveness": "tests.cluster.ring_runs:check_liveness",

@@ -9,6 +9,7 @@ Ring sequence numbers only grow and are durable. A nonce, drawn when the ring is
 rings apart even where storage was lost and a number came twice.
 """
 
+import hashlib
 from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
@@ -65,3 +66,12 @@ def transitional_id(ring: RingId, members: tuple[int, ...]) -> str:
 def message_name(ring: RingId, sequence: int, index: int | None) -> str:
     """A message's name in histories; `index` is its place in a datagram of whole messages."""
     return f"{ring}/{sequence}" if index is None else f"{ring}/{sequence}.{index}"
+
+
+def group_number(name: str) -> int:
+    """The number of a group on the wire, 1 to 2^32 - 1: the first bytes of its name's SHA-256.
+
+    >>> group_number("orders")
+    471239387
+    """
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") or 1

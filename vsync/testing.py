@@ -10,12 +10,25 @@ True
 [1, 3, 2]
 
 :func:`draw` and :func:`play` make and run a scenario with faults; :func:`vsync.check.judge` judges
-its history. How worlds, links and faults work: ``docs/simulation.md``.
+its history. :class:`Stage` is a group with replicas and locks on top. How worlds, links and
+faults work: ``docs/simulation.md``.
 """
 
+from vsync.replication.simulation import Stage
 from vsync.simulation.group import FAULTS, Group, Load
 from vsync.simulation.node import RingNode
 from vsync.simulation.run import Played, Scenario, draw, play
 from vsync.simulation.watch import Watch
 
-__all__ = ["FAULTS", "Group", "Load", "Played", "RingNode", "Scenario", "Watch", "draw", "play"]
+__all__ = [
+    "FAULTS",
+    "Group",
+    "Load",
+    "Played",
+    "RingNode",
+    "Scenario",
+    "Stage",
+    "Watch",
+    "draw",
+    "play",
+]

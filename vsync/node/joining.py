@@ -1,6 +1,5 @@
 """Becoming a member: from names and files to a running engine.  [I/O]"""
 
-import hashlib
 import os
 import socket
 import time
@@ -19,6 +18,7 @@ from vsync.config import RingConfig
 from vsync.engine import Engine
 from vsync.events import BootState
 from vsync.frames import NOBODY
+from vsync.identity import group_number
 from vsync.node.clock import SystemClock
 from vsync.node.group import BlockingGroup, Group, Member
 from vsync.node.loop import BACKLOG_BYTES, RingLoop, Sealer
@@ -39,15 +39,6 @@ NO_KEY = (
     "no key: make one with `vsync key generate FILE`, give a copy to every member, and name it here"
     " (--key-file FILE, key=FILE); without protection: --insecure-plaintext"
 )
-
-
-def group_number(name: str) -> int:
-    """The number of a group on the wire, 1 to 2^32 - 1: the first bytes of its name's SHA-256.
-
-    >>> group_number("orders")
-    471239387
-    """
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") or 1
 
 
 def numeric(endpoint: Endpoint) -> Address:

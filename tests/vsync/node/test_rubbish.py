@@ -10,7 +10,7 @@ from tests.fuzz.ring_frames import EXAMPLES
 from tests.vsync.node.loopback import together
 from tests.vsync.node.test_group import run
 from tests.vsync.talk import sealed
-from vsync.node.joining import group_number
+from vsync.identity import group_number
 from vsync.security import keys
 from vsync.security.sealer import Sealer
 
