@@ -23,28 +23,52 @@ if TYPE_CHECKING:
     from vsync.engine import Engine
     from vsync.events import BootState, Configuration, Kind, Messages
     from vsync.identity import RingId, Service
-    from vsync.node.group import BlockingGroup, Group, Message, NotAMember
+    from vsync.node.blocking import BlockingGroup
+    from vsync.node.channel import ProcessGroup
+    from vsync.node.group import Group
     from vsync.node.joining import join
+    from vsync.node.locks import Grant, Locks
     from vsync.node.loop import SlowConsumer, StateNotSaved
-    from vsync.states import Cause, State
+    from vsync.node.message import Message, NotAMember
+    from vsync.node.state import CommandDiscarded, CommandRejected, ResultUnknown, State
+    from vsync.replication.events import View
+    from vsync.replication.machine import Context, Replicated
+    from vsync.replication.objects import Counter, Queue, ReplicatedDict
+    from vsync.replication.quorum import MajorityOfExpected, MajorityOfLast, NoQuorum
+    from vsync.states import Cause
 
 _HOMES = {
-    "BlockingGroup": "vsync.node.group",
+    "BlockingGroup": "vsync.node.blocking",
     "BootState": "vsync.events",
     "Cause": "vsync.states",
+    "CommandDiscarded": "vsync.node.state",
+    "CommandRejected": "vsync.node.state",
     "Configuration": "vsync.events",
+    "Context": "vsync.replication.machine",
+    "Counter": "vsync.replication.objects",
     "Engine": "vsync.engine",
+    "Grant": "vsync.node.locks",
     "Group": "vsync.node.group",
     "Kind": "vsync.events",
-    "Message": "vsync.node.group",
+    "Locks": "vsync.node.locks",
+    "MajorityOfExpected": "vsync.replication.quorum",
+    "MajorityOfLast": "vsync.replication.quorum",
+    "Message": "vsync.node.message",
     "Messages": "vsync.events",
-    "NotAMember": "vsync.node.group",
+    "NoQuorum": "vsync.replication.quorum",
+    "NotAMember": "vsync.node.message",
+    "ProcessGroup": "vsync.node.channel",
+    "Queue": "vsync.replication.objects",
+    "Replicated": "vsync.replication.machine",
+    "ReplicatedDict": "vsync.replication.objects",
+    "ResultUnknown": "vsync.node.state",
     "RingConfig": "vsync.config",
     "RingId": "vsync.identity",
     "Service": "vsync.identity",
     "SlowConsumer": "vsync.node.loop",
-    "State": "vsync.states",
+    "State": "vsync.node.state",
     "StateNotSaved": "vsync.node.loop",
+    "View": "vsync.replication.events",
     "join": "vsync.node.joining",
 }
 
@@ -52,19 +76,34 @@ __all__ = [
     "BlockingGroup",
     "BootState",
     "Cause",
+    "CommandDiscarded",
+    "CommandRejected",
     "Configuration",
+    "Context",
+    "Counter",
     "Engine",
+    "Grant",
     "Group",
     "Kind",
+    "Locks",
+    "MajorityOfExpected",
+    "MajorityOfLast",
     "Message",
     "Messages",
+    "NoQuorum",
     "NotAMember",
+    "ProcessGroup",
+    "Queue",
+    "Replicated",
+    "ReplicatedDict",
+    "ResultUnknown",
     "RingConfig",
     "RingId",
     "Service",
     "SlowConsumer",
     "State",
     "StateNotSaved",
+    "View",
     "join",
 ]
 

@@ -18,10 +18,11 @@ from vsync.cli.join_view import live, told
 from vsync.config import RingConfig
 from vsync.events import Configuration, Messages
 from vsync.identity import Service
-from vsync.node.group import Event, Group, NotAMember
+from vsync.node.group import Group
 from vsync.node.joining import Joining
 from vsync.node.joining import join as join_group
 from vsync.node.loop import SlowConsumer, StateNotSaved
+from vsync.node.message import Event, NotAMember
 from vsync.node.tally import Tally
 
 SCHEMA = "vsync.join/1"

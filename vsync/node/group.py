@@ -9,144 +9,41 @@
         async for event in group:                       # Message | Configuration
             ...
 
-``with`` instead of ``async with`` gives the same without asyncio (:class:`BlockingGroup`).
+``with`` instead of ``async with`` gives the same without asyncio
+(:class:`~vsync.node.blocking.BlockingGroup`).
 """
 
 import asyncio
-import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import TypeVar
 
-from clocksync.runtime.errors import ToolkitError
-from vsync.events import Configuration, Leave, Messages, Refusal, Refused, Submit
-from vsync.identity import Service, message_name
+from ordering.mutex.leases import EpochConfig as LeaseConfig
+from vsync.events import Configuration, Leave, Messages, Moved, Refusal, Refused
+from vsync.identity import Service
+from vsync.node.channel import ProcessGroup
+from vsync.node.entry import Entry
+from vsync.node.locks import Locks
 from vsync.node.loop import Own, RingLoop, Room, Told
+from vsync.node.message import Event, Message, NotAMember, unfold
+from vsync.node.services import TOGETHER_MOST, Services
+from vsync.node.side import Side
+from vsync.node.state import State
+from vsync.replication.locks import LEASES
+from vsync.replication.machine import Replicated
+from vsync.replication.quorum import NO_QUORUM, Policy
 
-TOGETHER_MOST = 1000
-"""So many messages go to the ring at once, at the latest."""
-
-Event = Messages | Configuration
-"""What :meth:`Group.batches` tells: messages by the datagram, and configuration changes."""
-
-
-class NotAMember(ToolkitError):
-    """This member has left the group, or was stopped."""
-
-
-class Message(NamedTuple):
-    """One message, the same at every member but for `own`."""
-
-    payload: bytes
-    origin: int
-    """The member that sent it."""
-    service: Service
-    timestamp: int
-    """ns since the Unix epoch; grows from message to message."""
-    error: int
-    """True time when it was ordered lies within `timestamp` ± this, ns."""
-    flags: tuple[str, ...]
-    configuration: str
-    name: str
-    """Unique: the ring, its number, and its place in the datagram."""
+Machine = TypeVar("Machine", bound=Replicated)
 
 
-def unfold(messages: Messages) -> list[Message]:
-    """The messages of a datagram, one by one."""
-    ring, sequence, whole = messages.ring, messages.sequence, messages.whole
-    return [
-        Message(
-            payload,
-            messages.origin,
-            messages.service,
-            messages.timestamp + n,
-            messages.error,
-            messages.flags,
-            messages.configuration,
-            message_name(ring, sequence, n if whole else None),
-        )
-        for n, payload in enumerate(messages.payloads)
-    ]
-
-
-class Member:
-    """What both forms of a group share: handles, the send queue's limits, the backlog."""
-
-    def __init__(self, loop: RingLoop, number: int) -> None:
-        self.loop = loop
-        self.id = loop.engine.me
-        self.number = number
-        self.error: BaseException | None = None
-        self.configuration: Configuration | None = None
-        """The one in force, as far as it was told."""
-        self.has_ended = False
-        self._next = 1
-        self._submitted = 0
-        self._submitted_bytes = 0
-
-    def _has_room(self, count: int, size: int) -> bool:
-        loop, config = self.loop, self.loop.engine.config
-        waiting, waiting_bytes = loop.waiting()
-        waiting += self._submitted - loop.accepted
-        waiting_bytes += self._submitted_bytes - loop.accepted_bytes
-        return (
-            waiting + count <= config.queue_messages_max
-            and waiting_bytes + size <= config.queue_bytes_max
-        )
-
-    def _check(self, payloads: Sequence[bytes]) -> int:
-        if self.has_ended:
-            raise self._over()
-        limits = self.loop.engine.config
-        if len(payloads) > limits.queue_messages_max:
-            raise ValueError(f"{len(payloads)} messages at once: {limits.queue_messages_max} fit")
-        size = 0
-        for payload in payloads:
-            if not isinstance(payload, bytes):
-                raise TypeError(f"a message is bytes, not {type(payload).__name__}")
-            if len(payload) > limits.message_bytes_max:
-                raise ValueError(
-                    f"a message of {len(payload)} bytes: message_bytes_max is"
-                    f" {limits.message_bytes_max}"
-                )
-            size += len(payload)
-        if size > limits.queue_bytes_max:
-            raise ValueError(f"{size} bytes at once: queue_bytes_max is {limits.queue_bytes_max}")
-        return size
-
-    def _post(self, payloads: Sequence[bytes], size: int, service: Service) -> int:
-        handle = self._next
-        self._next += len(payloads)
-        self._submitted += len(payloads)
-        self._submitted_bytes += size
-        self.loop.post(Submit(handle, payloads, service, self.number))
-        return handle
-
-    def _over(self) -> BaseException:
-        return self.error or NotAMember("this member has left the group")
-
-    def _mine(self, told: Told) -> Event | None:
-        """What the application is told of it."""
-        if isinstance(told, Own):
-            told = told.messages
-        if isinstance(told, Messages):
-            return told if told.group == self.number else None
-        if isinstance(told, Configuration):
-            self.configuration = told
-            return told
-        return None
-
-    def _take(self, event: Event) -> None:
-        if isinstance(event, Messages):
-            self.loop.taken(sum(map(len, event.payloads)))
-
-
-class Group(Member):
+class Group(Side):
     """One member's view of its group, in an asyncio program. Made by :func:`vsync.join`."""
 
-    def __init__(self, loop: RingLoop, number: int) -> None:
+    def __init__(self, loop: RingLoop, number: int, policy: Policy = NO_QUORUM) -> None:
         super().__init__(loop, number)
+        self._services = Services(self.id, policy, number, self._submit_of)
+        self._entry = Entry(self._services, policy)
         self._asyncio = asyncio.get_running_loop()
         self._inbox: deque[list[Told]] = deque()
         self._is_scheduled = False
@@ -229,8 +126,7 @@ class Group(Member):
     async def _wait_for_room(self) -> None:
         self._submit()
         self._room.clear()
-        self.loop.wants_room = True
-        self.loop.post(_look)
+        self._ask_for_room()
         await self._room.wait()
         if self.has_ended:
             raise self._over()
@@ -280,12 +176,83 @@ class Group(Member):
         return True
 
     async def leave(self) -> None:
-        """Leave: what was accepted is sent and delivered first, if that can be."""
+        """Leave: locks are given back, and what was accepted is sent and delivered first, if that
+        can be."""
         self._submit()
+        if not self.has_ended:
+            self._entry.retire()
         self.loop.post(Leave())
         while not self.has_ended:
             self._room.clear()
             await self._room.wait()
+
+    # Groups, state, locks
+
+    @property
+    def quorum(self) -> bool | None:
+        """Whether our side of the network may go on, by the policy; None: nobody can tell now."""
+        return self._services.quorum
+
+    @property
+    def quorum_unknown_since(self) -> int | None:
+        """Since when nobody can tell, ns of the boot clock; None while it is known."""
+        return self._services.quorum_unknown_since
+
+    async def join(self, name: str) -> ProcessGroup:
+        """Be in a process group: of all on this ring, those who join it.
+
+        Raises:
+            BadConfig: no group can be called so.
+            MisusedCore: we are in it.
+        """
+        return await self._entry.join(name)
+
+    async def replicate(
+        self,
+        name: str,
+        machine: Machine,
+        *,
+        service: Service = Service.SAFE,
+        policy: Policy | None = None,
+    ) -> State[Machine]:
+        """Keep a replica of a state machine, together with all who do; returns when we have the
+        state.
+
+        Args:
+            service: how commands are ordered.
+            policy: which side of a divided network goes on; default: the group's. The same at all
+                members.
+        """
+        return await self._entry.replicate(name, machine, service, policy)
+
+    async def locks(
+        self,
+        name: str = "locks",
+        *,
+        service: Service = Service.SAFE,
+        policy: Policy | None = None,
+        leases: LeaseConfig = LEASES,
+    ) -> Locks:
+        """Use the lock service of that name; returns when we have its table.
+
+        Args:
+            service: with ``AGREED`` grants come sooner, and one can be known to a single member
+                that is then cut off.
+            leases: how long a lease lasts; the same at all members.
+        """
+        return await self._entry.locks(name, service, policy, leases)
+
+    def _submit_of(self, payloads: Sequence[bytes], service: Service, number: int) -> bool:
+        """What groups say goes to the ring, if it has room."""
+        if self.has_ended:
+            return True  # nobody will hear of it
+        self._submit()
+        size = sum(map(len, payloads))
+        if not self._has_room(len(payloads), size):
+            self._ask_for_room()
+            return False
+        self._post(payloads, size, service, number)
+        return True
 
     # The ring's thread
 
@@ -309,16 +276,44 @@ class Group(Member):
         self._is_scheduled = False
         while self._inbox:
             for told in self._inbox.popleft():
-                if isinstance(told, Room):
-                    self._room.set()
-                elif isinstance(told, Own) and self._awaited:
-                    self._resolve(told)
-                elif isinstance(told, Refused):
-                    self._refuse(told)
-                event = self._mine(told)
-                if event is not None:
-                    self._events.append(event)
+                try:
+                    self._hear(told)
+                except Exception as error:  # of a state machine: this member must not go on
+                    self._fail(error)
+                    return
         self._news.set()
+
+    def _hear(self, told: Told) -> None:
+        match told:
+            case Own(messages, _):
+                if self._awaited:
+                    self._resolve(told)
+                self._sort(messages)
+            case Messages():
+                self._sort(told)
+            case Configuration():
+                self.configuration = told
+                self._events.append(told)
+                self._services.take(told)
+            case Moved():
+                self._services.take(told)
+            case Room():
+                self._services.flush()
+                self._room.set()
+            case Refused():
+                self._refuse(told)
+
+    def _sort(self, messages: Messages) -> None:
+        if messages.group == self.number:
+            self._events.append(messages)
+        else:
+            self.loop.taken(sum(map(len, messages.payloads)))
+            self._services.take(messages)
+
+    def _fail(self, error: BaseException) -> None:
+        if self.error is None:
+            self.error = error
+            self.loop.stop()
 
     def _resolve(self, own: Own) -> None:
         for n, handle in enumerate(own.handles):
@@ -334,113 +329,10 @@ class Group(Member):
 
     def _on_ended(self, error: BaseException | None) -> None:
         self._on_told()
-        self.has_ended, self.error = True, error
+        self.has_ended, self.error = True, self.error or error
+        self._services.end(self.error)
         self._room.set()
         self._news.set()
         for future in self._awaited.values():
             if not future.done():
                 future.set_exception(self._over())
-
-
-class BlockingGroup(Member):
-    """The same without asyncio: methods block, and may be called from any thread."""
-
-    def __init__(self, loop: RingLoop, number: int) -> None:
-        super().__init__(loop, number)
-        self._changed = threading.Condition()
-        self._events: deque[Event] = deque()
-        self._unfolded: deque[Message] = deque()
-        self._delivered: dict[int, Message | None] = {}
-
-    def multicast(self, payload: bytes, service: Service = Service.AGREED) -> int:
-        """See :meth:`Group.multicast`."""
-        return self.multicast_many((payload,), service).start
-
-    def multicast_many(self, payloads: Sequence[bytes], service: Service = Service.AGREED) -> range:
-        """See :meth:`Group.multicast_many`."""
-        with self._changed:
-            return self._multicast(payloads, service)
-
-    def _multicast(self, payloads: Sequence[bytes], service: Service) -> range:
-        size = self._check(payloads)
-        while not self._has_room(len(payloads), size):
-            self.loop.wants_room = True
-            self.loop.post(_look)
-            self._changed.wait()
-            if self.has_ended:
-                raise self._over()
-        handle = self._post(payloads, size, service)
-        return range(handle, handle + len(payloads))
-
-    def deliver(self, payload: bytes, service: Service = Service.AGREED) -> Message:
-        """See :meth:`Group.deliver`."""
-        with self._changed:
-            handle = self._multicast((payload,), service).start
-            self._delivered[handle] = None
-            try:
-                while (message := self._delivered[handle]) is None:
-                    if self.has_ended:
-                        raise self._over()
-                    self._changed.wait()
-                return message
-            finally:
-                del self._delivered[handle]
-
-    def __iter__(self) -> Iterator[Message | Configuration]:
-        return self
-
-    def __next__(self) -> Message | Configuration:
-        event = self.receive()
-        if event is None:
-            raise StopIteration
-        return event
-
-    def receive(self, timeout: float | None = None) -> Message | Configuration | None:
-        """The next event; None when there will be none, or none came in `timeout` seconds."""
-        with self._changed:
-            if self._unfolded:
-                return self._unfolded.popleft()
-            while not self._events:
-                if self.has_ended:
-                    if self.error is not None:
-                        raise self.error
-                    return None
-                if not self._changed.wait(timeout):
-                    return None
-            event = self._events.popleft()
-            self._take(event)
-            if isinstance(event, Configuration):
-                return event
-            self._unfolded.extend(unfold(event))
-            return self._unfolded.popleft()
-
-    def leave(self, timeout: float | None = None) -> bool:
-        """See :meth:`Group.leave`; whether that was done within `timeout` seconds."""
-        with self._changed:
-            self.loop.post(Leave())
-            return self._changed.wait_for(lambda: self.has_ended, timeout)
-
-    # The ring's thread
-
-    def told(self, events: list[Told]) -> None:
-        """See :class:`vsync.node.loop.Listener`."""
-        with self._changed:
-            for told in events:
-                if isinstance(told, Own) and self._delivered:
-                    for n, handle in enumerate(told.handles):
-                        if handle in self._delivered:
-                            self._delivered[handle] = unfold(told.messages)[n]
-                event = self._mine(told)
-                if event is not None:
-                    self._events.append(event)
-            self._changed.notify_all()
-
-    def ended(self, error: BaseException | None) -> None:
-        """See :class:`vsync.node.loop.Listener`."""
-        with self._changed:
-            self.has_ended, self.error = True, error
-            self._changed.notify_all()
-
-
-def _look() -> None:
-    """Nothing: the ring's thread looks round."""

@@ -19,11 +19,13 @@ from vsync.engine import Engine
 from vsync.events import BootState
 from vsync.frames import NOBODY
 from vsync.identity import group_number
+from vsync.node.blocking import BlockingGroup
 from vsync.node.clock import SystemClock
-from vsync.node.group import BlockingGroup, Group, Member
+from vsync.node.group import Group
 from vsync.node.loop import BACKLOG_BYTES, RingLoop, Sealer
 from vsync.node.sockets import Sockets
 from vsync.node.storage import Forgetful, Storage
+from vsync.replication.quorum import NO_QUORUM, Policy
 from vsync.security import keys
 from vsync.security.keyring import KeyRing
 from vsync.security.plain import PlainSealer
@@ -75,6 +77,7 @@ class Joining:
         clock_error_ns: int | None = None,
         offload: bool = True,
         backlog_bytes: int = BACKLOG_BYTES,
+        quorum: Policy = NO_QUORUM,
     ) -> None:
         if not group:
             raise BadConfig("a group needs a name")
@@ -96,7 +99,8 @@ class Joining:
         self.config = config or RingConfig.within(SECOND)
         self.clock_error_ns, self.offload = clock_error_ns, offload
         self.backlog_bytes = backlog_bytes
-        self.member: Member | None = None
+        self.quorum = quorum
+        self.member: Group | BlockingGroup | None = None
         self._history: FileHistory | None = None
         self._disk: Storage | Forgetful = Forgetful()
 
@@ -127,7 +131,7 @@ class Joining:
             ring, loop = self.read_key(), self.member.loop
             loop.post(lambda: loop.sealer.use(ring))
 
-    def _open(self, make: type[Group] | type[BlockingGroup]) -> Member:
+    def _open(self, make: type[Group] | type[BlockingGroup]) -> Group | BlockingGroup:
         sealer = self._sealer()
         config = replace(
             self.config, cluster=group_number(self.group), envelope_bytes=sealer.OVERHEAD
@@ -160,7 +164,7 @@ class Joining:
             storage="lost" if kept is None else "kept",
             backlog_bytes=self.backlog_bytes,
         )
-        member = make(loop, group_number(self.group))
+        member = make(loop, group_number(self.group), self.quorum)
         loop.listener = member
         for peer in peers:
             sealer.greet(peer, time.monotonic_ns())
@@ -182,7 +186,7 @@ class Joining:
     def __enter__(self) -> BlockingGroup:
         return cast(BlockingGroup, self._opened(BlockingGroup))
 
-    def _opened(self, make: type[Group] | type[BlockingGroup]) -> Member:
+    def _opened(self, make: type[Group] | type[BlockingGroup]) -> Group | BlockingGroup:
         try:
             return self._open(make)
         except BaseException:
@@ -233,6 +237,7 @@ def join(
     clock_error_ns: int | None = None,
     offload: bool = True,
     backlog_bytes: int = BACKLOG_BYTES,
+    quorum: Policy = NO_QUORUM,
 ) -> Joining:
     """Join a group: ``async with vsync.join(...) as group``, or ``with`` in a program without
     asyncio.
@@ -252,6 +257,8 @@ def join(
             kernel knows it.
         offload: False does without segment offload.
         backlog_bytes: how much may be delivered and not taken before the ring is slowed down.
+        quorum: which side of a divided network may go on, for groups, replicated state and locks
+            (``docs/replication.md``); the same at all members.
 
     Raises:
         BadConfig: an argument is impossible, a name does not resolve, an address cannot be listened
@@ -270,4 +277,5 @@ def join(
         clock_error_ns=clock_error_ns,
         offload=offload,
         backlog_bytes=backlog_bytes,
+        quorum=quorum,
     )

@@ -20,9 +20,9 @@ from vsync.check import judge, read_files
 from vsync.config import RingConfig
 from vsync.events import Configuration, Messages
 from vsync.identity import Service
-from vsync.node.group import Message, NotAMember
 from vsync.node.joining import join
 from vsync.node.loop import SlowConsumer
+from vsync.node.message import Message, NotAMember
 
 pytestmark = pytest.mark.slow
 
