@@ -18,10 +18,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from clocksync.runtime.errors import ToolkitError
+from vsync.bench.switch import switched
 
 PORT = 5410
 _count = itertools.count()
 _OFFLOADS = ("tso", "gso", "gro", "tx-udp-segmentation")
+_CHECKSUMS = ("tx", "rx")
+"""Whoever reads frames off a link sees those that the sender's kernel has finished."""
 
 
 class NoPlace(ToolkitError):
@@ -58,23 +61,30 @@ def why_no_namespaces() -> str:
 
 
 @contextmanager
-def places(count: int, mtu: int, offload: bool) -> Iterator[Places]:
+def places(count: int, mtu: int, offload: bool, delay_us: int = 0) -> Iterator[Places]:
     """Places for `count` members.
+
+    Args:
+        delay_us: what the way from one to another takes on top. Then the links are joined by
+            :mod:`vsync.bench.switch` instead of a bridge, without offload of any kind.
 
     Raises:
         NoPlace: the system refused.
     """
     reason = why_no_namespaces()
     if reason:
+        if delay_us:
+            raise NoPlace(f"no delay without network namespaces: {reason}")
         yield Places(tuple(Place(f"127.0.0.1:{port}") for port in _free_ports(count)), reason)
         return
     with ExitStack() as stack:
         tag = f"vb{os.getpid() % 100_000}x{next(_count)}"
         bridge = f"{tag}b"
-        _ip("link", "add", bridge, "type", "bridge", "mcast_snooping", "0")
-        stack.callback(_quietly, "link", "del", bridge)
-        _ip("link", "set", bridge, "mtu", str(mtu), "up")
-        made = []
+        if not delay_us:
+            _ip("link", "add", bridge, "type", "bridge", "mcast_snooping", "0")
+            stack.callback(_quietly, "link", "del", bridge)
+            _ip("link", "set", bridge, "mtu", str(mtu), "up")
+        made, outsides = [], []
         for n in range(1, count + 1):
             name, outside = f"{tag}n{n}", f"{tag}v{n}"
             _ip("netns", "add", name)
@@ -82,16 +92,21 @@ def places(count: int, mtu: int, offload: bool) -> Iterator[Places]:
             _ip("link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", name)
             # The kernel takes a namespace away when it gets round to it; this goes at once.
             stack.callback(_quietly, "link", "del", outside)
-            _ip("link", "set", outside, "mtu", str(mtu), "master", bridge, "up")
+            outsides.append(outside)
+            on_bridge = () if delay_us else ("master", bridge)
+            _ip("link", "set", outside, "mtu", str(mtu), *on_bridge, "up")
             _ip("-n", name, "addr", "add", f"10.67.0.{n}/24", "dev", "eth0")
             _ip("-n", name, "link", "set", "eth0", "mtu", str(mtu), "up")
             _ip("-n", name, "link", "set", "lo", "up")
             prefix = ("ip", "netns", "exec", name)
-            if not offload:
-                _switch_off((), outside)
-                _switch_off(prefix, "eth0")
+            if delay_us or not offload:
+                features = (*_OFFLOADS, *_CHECKSUMS) if delay_us else _OFFLOADS
+                _switch_off((), outside, features)
+                _switch_off(prefix, "eth0", features)
             made.append(Place(f"10.67.0.{n}:{PORT}", prefix))
-        yield Places(tuple(made), offload=offload)
+        if delay_us:
+            stack.enter_context(switched(outsides, delay_us))
+        yield Places(tuple(made), offload=offload and not delay_us)
 
 
 def _free_ports(count: int) -> list[int]:
@@ -104,10 +119,10 @@ def _free_ports(count: int) -> list[int]:
         return found
 
 
-def _switch_off(prefix: tuple[str, ...], device: str) -> None:
+def _switch_off(prefix: tuple[str, ...], device: str, features: tuple[str, ...]) -> None:
     if shutil.which("ethtool") is None:
-        raise NoPlace("--no-offload needs `ethtool`: apt-get install ethtool")
-    for feature in _OFFLOADS:  # one by one: not every kernel knows them all
+        raise NoPlace("links without offload need `ethtool`: apt-get install ethtool")
+    for feature in features:  # one by one: not every kernel knows them all
         subprocess.run(
             [*prefix, "ethtool", "-K", device, feature, "off"], capture_output=True, check=False
         )

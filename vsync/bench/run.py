@@ -1,8 +1,6 @@
 """Running a benchmark: members in their places, one clock, one result.  [I/O]"""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,18 +9,13 @@ from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
 
-from clocksync.runtime.errors import ToolkitError
 from vsync.bench.hosts import Place, places
+from vsync.bench.processes import Process
 from vsync.bench.worker import Counted, Task
 from vsync.security import keys
 
 SCHEMA = "vsync.bench/1"
 WARM_UP_S = 1.0
-LONGEST_START_S = 30.0
-
-
-class BenchFailed(ToolkitError):
-    """A member failed; the message says what it said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,21 +80,21 @@ def measure(plan: Plan) -> Result:
             keys.generate(key_file)
         started = []
         for me, place in enumerate(found.places, 1):
-            process = _start(place, _task(plan, me, found.places, outstanding, key_file))
-            stack.callback(_end, process)
+            task = _task(plan, me, found.places, outstanding, key_file)
+            process = Process(place, "vsync.bench.worker", asdict(task))
+            stack.callback(process.end)
             started.append(process)
         for process in started:
-            _expect(process, "ready")
+            process.expect("ready")
         begin = time.monotonic_ns() + round(WARM_UP_S * 1e9)
         end = begin + round(plan.seconds * 1e9)
         for process in started:
-            _tell(process, f"{begin} {end}")
-        counted = [Counted(**json.loads(_line(process))) for process in started]
+            process.tell(f"{begin} {end}")
+        counted = [Counted(**json.loads(process.line())) for process in started]
         for process in started:
-            _tell(process, "")
+            process.tell("")
         for process in started:
-            if process.wait(timeout=LONGEST_START_S):
-                raise BenchFailed(_said(process))
+            process.finish()
     return _result(plan, counted, outstanding, found.why_loopback)
 
 
@@ -126,54 +119,6 @@ def _task(plan: Plan, me: int, where: Sequence[Place], outstanding: int, key_fil
         key_file=key_file,
         offload=plan.offload,
     )
-
-
-def _start(place: Place, task: Task) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(
-        [*place.prefix, sys.executable, "-m", "vsync.bench.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    _tell(process, json.dumps(asdict(task)))
-    return process
-
-
-def _tell(process: "subprocess.Popen[str]", line: str) -> None:
-    assert process.stdin is not None, "a pipe"
-    try:
-        process.stdin.write(line + "\n")
-        process.stdin.flush()
-    except BrokenPipeError:
-        raise BenchFailed(_said(process)) from None
-
-
-def _line(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None, "a pipe"
-    line = process.stdout.readline()
-    if not line:
-        raise BenchFailed(_said(process))
-    return line
-
-
-def _expect(process: "subprocess.Popen[str]", word: str) -> None:
-    line = _line(process).strip()
-    if line != word:
-        raise BenchFailed(f"a member said {line!r} instead of {word!r}")
-
-
-def _said(process: "subprocess.Popen[str]") -> str:
-    process.kill()
-    _, errors = process.communicate()
-    lines = [line for line in errors.splitlines() if line.strip()]
-    return f"a member ended early: {lines[-1] if lines else 'it said nothing'}"
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    if process.poll() is None:
-        process.kill()
-    process.communicate()
 
 
 def _result(plan: Plan, counted: Sequence[Counted], outstanding: int, loopback: str) -> Result:

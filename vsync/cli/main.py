@@ -12,6 +12,7 @@ from vsync.cli.check import check
 from vsync.cli.explain import explain
 from vsync.cli.join import join
 from vsync.cli.key import key
+from vsync.cli.locks import locks
 from vsync.cli.simulate import simulate
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command()(join)
 app.command()(bench)
+app.command()(locks)
 app.command()(simulate)
 app.command()(check)
 app.command()(explain)

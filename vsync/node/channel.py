@@ -26,6 +26,7 @@ class Joined:
         self.error: BaseException | None = None
         """Set when nothing more will come."""
         self._services = services
+        self._changed = asyncio.Event()
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -37,6 +38,17 @@ class Joined:
     async def ready(self) -> None:
         """Wait until we are in."""
         await asyncio.shield(self._ready)
+
+    async def seen(self, count: int) -> None:
+        """Wait until so many members are in the group.
+
+        Raises:
+            NotAMember: we have left before.
+        """
+        while len(self.members) < count:
+            self._check()
+            self._changed.clear()
+            await self._changed.wait()
 
     async def leave(self) -> None:
         """Be in the group no more.
@@ -53,6 +65,7 @@ class Joined:
         match event:
             case View() as view:
                 self.view = view
+                self._changed.set()
                 if me in view.members:
                     self._look()
                 elif me in view.left:
@@ -70,6 +83,7 @@ class Joined:
     def over(self, error: BaseException) -> None:
         """See :class:`vsync.node.services.Part`."""
         self.error = error
+        self._changed.set()
         if not self._ready.done():
             self._ready.set_exception(error)
             self._ready.exception()  # whoever waits hears of it; nobody has to

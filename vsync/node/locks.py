@@ -12,7 +12,15 @@ from ordering.mutex.facade import GrantLost
 from vsync.node.channel import Joined
 from vsync.node.services import Services, now_ns
 from vsync.replication import locks as cores
-from vsync.replication.events import Granted, Lost, PrimaryChanged, Restored, Resumed, Suspended
+from vsync.replication.events import (
+    Granted,
+    Lost,
+    PrimaryChanged,
+    Released,
+    Restored,
+    Resumed,
+    Suspended,
+)
 
 
 class Grant:
@@ -146,6 +154,7 @@ class Locks(Joined):
         self._next = 1
         self._asked: dict[int, _Asked] = {}
         self._grants: dict[int, Grant] = {}
+        self._giving_back: dict[int, asyncio.Event] = {}
 
     def lock(self, name: str, timeout_s: float | None = None) -> Acquiring:
         """``async with locks.lock("till") as grant:`` holds it in the block."""
@@ -208,6 +217,18 @@ class Locks(Joined):
         requests = [grant.request for grant in grants]
         self._services.ask(self.name, lambda core, now: core.release(requests, now))
 
+    async def give_back_many(self, grants: Sequence[Grant]) -> None:
+        """Give locks back, and wait until that has its place in the order."""
+        self.release_many(grants)
+        done = asyncio.Event()
+        for grant in grants:
+            self._giving_back[grant.request] = done
+        while not done.is_set():
+            await done.wait()
+            if any(grant.request in self._giving_back for grant in grants):
+                done.clear()
+        self._check()
+
     # What is told
 
     def hear(self, event: object) -> None:
@@ -219,6 +240,11 @@ class Locks(Joined):
                 for request in requests:
                     if request in self._grants:
                         self._grants[request].is_suspended = isinstance(event, Suspended)
+            case Released(_, requests) if self._giving_back:
+                for request in requests:
+                    done = self._giving_back.pop(request, None)
+                    if done is not None:
+                        done.set()
             case Lost(_, requests, reason):
                 for request in requests:
                     self._lost(request, reason)
@@ -236,6 +262,9 @@ class Locks(Joined):
         for grant in self._grants.values():
             grant._end(str(error))
         self._grants.clear()
+        for done in self._giving_back.values():
+            done.set()
+        self._giving_back.clear()
 
     def retire(self) -> None:
         """Give everything back, before the member leaves the ring."""

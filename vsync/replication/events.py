@@ -191,6 +191,14 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
+class Released:
+    """What we gave back is given back in the order: whoever waits has it."""
+
+    group: str
+    requests: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Suspended:
     """The ring, or the quorum, was lost: unless it comes back, these are lost at `until_ns`."""
 
@@ -235,6 +243,7 @@ Effect = (
     | Restored
     | PrimaryChanged
     | Granted
+    | Released
     | Suspended
     | Resumed
     | Lost

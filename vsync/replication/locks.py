@@ -45,6 +45,7 @@ from vsync.replication.events import (
     Lost,
     PrimaryChanged,
     Rejected,
+    Released,
     Restored,
     Resumed,
     SetTimer,
@@ -117,6 +118,7 @@ class Locks:
         self._is_stale = False  # the table may not say what we asked for
         self._sent: dict[int, Sent] = {}
         self._under_way: set[int] = set()  # requests in them
+        self._giving_back: set[int] = set()
         self._handle = 0
         self._deadlines: dict[int, int] = {}
         self._asked: set[int] = set()
@@ -155,6 +157,7 @@ class Locks:
             keys = [self.wanted.pop(request) for request in mine]
             for request in mine:
                 self.held.pop(request, None)
+            self._giving_back.update(mine)
             self._ask([Run(RELEASE, mine, keys)], tuple(mine), now)
         return self._said()
 
@@ -221,8 +224,10 @@ class Locks:
             match effect:
                 case Applied(_, handle, _, is_certain):
                     sent = self._arrived(handle)
-                    if is_certain and sent is not None:
-                        self._lease_from = max(self._lease_from or 0, sent.at_ns)
+                    if sent is not None:
+                        self._tell_released(sent.requests)
+                        if is_certain:
+                            self._lease_from = max(self._lease_from or 0, sent.at_ns)
                 case Absorbed(_, handle) | Rejected(_, handle):
                     self._arrived(handle)
                     self._is_stale = True
@@ -283,6 +288,13 @@ class Locks:
             self._emit(Granted(self.name, tuple(told), tuple(tokens)))
             if self.until_ns is not None:
                 self._arm("lease", self.until_ns)
+
+    def _tell_released(self, requests: tuple[int, ...]) -> None:
+        giving_back = self._giving_back
+        if giving_back and not giving_back.isdisjoint(requests):
+            given = tuple(request for request in requests if request in giving_back)
+            giving_back.difference_update(given)
+            self._emit(Released(self.name, given))
 
     def _suspend(self) -> None:
         if self.held:

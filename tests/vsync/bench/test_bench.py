@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from vsync.bench.hosts import why_no_namespaces
-from vsync.bench.run import BenchFailed, Plan, measure
+from vsync.bench.processes import BenchFailed
+from vsync.bench.run import Plan, measure
 
 pytestmark = pytest.mark.slow
 BENCH = (sys.executable, "-m", "vsync", "bench", "--insecure-plaintext")
