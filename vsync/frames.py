@@ -46,6 +46,9 @@ SEGMENT_BYTES = 8 + 1 + 1 + 1 + 2
 
 SEGMENTS_MAX = 64
 
+TRAIN_BYTES = 2 + 2 + 2
+"""Of a Train beside its two frames."""
+
 RingSequence = Annotated[U64, "the ring's number"]
 RingRepresentative = Annotated[U16, "its smallest member, which formed it"]
 RingNonce = Annotated[U32, "drawn when it was formed"]
@@ -456,6 +459,16 @@ class Segment(Frame):
     index: Annotated[U8, "which part this is, from 0"]
     count: Annotated[U8, "how many there are, 2 to 64"]
     part: Annotated[bytes, Sized(maximum=PAYLOAD_MAX), "all parts but the last are equally long"]
+
+
+@dataclass(frozen=True, slots=True)
+class Train(Frame):
+    """Messages and the token that follows them, in one datagram; below the ring, too."""
+
+    KIND: ClassVar[int] = 0x38
+    to: Annotated[U16, "whom the token is for; the others take the messages"]
+    data: Annotated[bytes, Sized(maximum=PAYLOAD_MAX), "a Data frame"]
+    token: Annotated[bytes, Sized(maximum=PAYLOAD_MAX), "a Token frame"]
 
 
 RingFrame = Data | Recovered | Token | Join | Commit | Merge | HoldCancel

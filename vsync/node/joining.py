@@ -20,9 +20,10 @@ from vsync.events import BootState
 from vsync.frames import NOBODY
 from vsync.identity import group_number
 from vsync.node.blocking import BlockingGroup
+from vsync.node.carrier import Sealer
 from vsync.node.clock import SystemClock
 from vsync.node.group import Group
-from vsync.node.loop import BACKLOG_BYTES, RingLoop, Sealer
+from vsync.node.loop import BACKLOG_BYTES, RingLoop
 from vsync.node.sockets import Sockets
 from vsync.node.storage import Forgetful, Storage
 from vsync.replication.quorum import NO_QUORUM, Policy

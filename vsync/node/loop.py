@@ -24,9 +24,9 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
-from clocksync.runtime.errors import MalformedFrame, ToolkitError
+from clocksync.runtime.errors import ToolkitError
 from clocksync.runtime.history import HistorySink
 from clocksync.runtime.units import SECOND
 from clocksync.runtime.wire import Frame
@@ -55,13 +55,12 @@ from vsync.events import (
     TimeRefused,
     TimerExpired,
 )
-from vsync.frames import SEGMENT_BYTES, Data, Recovered, Segment, Token
+from vsync.frames import Data, Recovered, Token
 from vsync.history import Chronicler
+from vsync.node.carrier import Came, Carrier, Sealer
 from vsync.node.clock import SystemClock
-from vsync.node.segments import Assembler, Cutter
 from vsync.node.sockets import Sockets
 from vsync.reception import present_ring
-from vsync.security.keyring import KeyRing
 from vsync.states import Timer
 
 BACKLOG_BYTES = 64 << 20
@@ -80,26 +79,6 @@ class SlowConsumer(ToolkitError):
 
 class StateNotSaved(ToolkitError):
     """The disk did not take what a member must find again: without it nothing may be promised."""
-
-
-Came = tuple[int, int, bytes | memoryview]
-"""Sender, kind and body of a frame that was let in."""
-
-
-class Sealer(Protocol):
-    """What turns frames into datagrams and back, and keeps strangers out."""
-
-    OVERHEAD: ClassVar[int]
-
-    def greet(self, peer: int, now_ns: int) -> None: ...
-
-    def use(self, keys: KeyRing) -> None: ...
-
-    def seal(self, kind: int, body: bytes) -> bytes: ...
-
-    def open(self, data: bytes | memoryview, now_ns: int) -> Came | None: ...
-
-    def take_outgoing(self) -> list[tuple[int, bytes]]: ...
 
 
 class Disk(Protocol):
@@ -156,8 +135,6 @@ class RingLoop:
         self.clock = clock
         self.listener: Listener | None = None
         """The application's side; set before the thread starts."""
-        self.dropped: Counter[str] = Counter()
-        """Datagrams that were not let in, by reason."""
         self.changes: deque[Moved] = deque(maxlen=CHANGES_KEPT)
         self.rotations = 0
         self.backlog = 0
@@ -177,11 +154,7 @@ class RingLoop:
         """Set by the application's side: tell :class:`Room` when there is some."""
         self.accepted = 0
         self.accepted_bytes = 0
-        self._whole_bytes = engine.config.datagram_bytes - sealer.OVERHEAD
-        self._cutter = Cutter(self._whole_bytes - SEGMENT_BYTES)
-        self._assembler = Assembler()
-        self._queue: list[bytes] = []
-        self._queue_to: Sequence[int] = ()
+        self._carrier = Carrier(engine.me, sealer, sockets, engine.config.datagram_bytes)
         self._tokens: list[Came] = []
         self._held_until = 0
         self._told: list[Told] = []
@@ -190,6 +163,11 @@ class RingLoop:
         self._stopped = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="vsync-ring", daemon=True)
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Datagrams that were not let in, by reason."""
+        return self._carrier.dropped
 
     # From other threads
 
@@ -254,7 +232,7 @@ class RingLoop:
             self._receive(ready)
         self._use_tokens()
         self._fire_timers()
-        self._flush()
+        self._carrier.flush()
         for peer, datagram in self.sealer.take_outgoing():
             self.sockets.send([datagram], (peer,))
         self._tell()
@@ -310,30 +288,11 @@ class RingLoop:
         now = time.monotonic_ns()
         opened: list[Came] = []
         for datagrams in self.sockets.receive():
-            self._open(datagrams, opened, now)
+            self._carrier.open(datagrams, opened, self._tokens, now)
             if self._tokens:
                 break  # what came after it can wait until it is on its way
         if opened:
             self._step(Opened(opened))
-
-    def _open(self, datagrams: Sequence[bytes | memoryview], opened: list[Came], now: int) -> None:
-        """Let in what is to be let in; tokens apart."""
-        read = self.sealer.open
-        for datagram in datagrams:
-            try:
-                came = read(datagram, now)
-                if came is not None and came[1] == Segment.KIND:
-                    whole = self._assembler.put(came[2])
-                    came = (came[0], *whole) if whole is not None else None
-            except MalformedFrame as error:
-                self.dropped[error.reason] += 1
-                continue
-            if came is None:
-                continue
-            if came[1] == Token.KIND:
-                self._tokens.append(came)
-            else:
-                opened.append(came)
 
     def _use_tokens(self) -> None:
         """Hand tokens in, unless the application is to catch up first."""
@@ -376,6 +335,7 @@ class RingLoop:
             if self._chronicler is not None:
                 for keys in self._chronicler.describe(effect):
                     self._chronicle(keys)
+        self._carrier.end_step()
 
     def _chronicle(self, keys: dict[str, object]) -> None:
         assert self._sink is not None, "only with a history"
@@ -390,23 +350,13 @@ class RingLoop:
         )
 
     def _on_send(self, effect: SendTo) -> None:
-        self._flush()
-        self.sockets.send(self._sealed(effect.frame), (effect.peer,))
+        if isinstance(effect.frame, Token):
+            self._carrier.pass_token(effect.peer, effect.frame)
+        else:
+            self._carrier.send_to(effect.peer, effect.frame)
 
     def _on_multicast(self, effect: Multicast) -> None:
-        frame = effect.frame
-        to = self._audience(frame)
-        if to != self._queue_to:
-            self._flush()
-            self._queue_to = to
-        self._queue += self._sealed(frame)
-
-    def _sealed(self, frame: Frame) -> list[bytes]:
-        """The datagrams that carry a frame."""
-        kind, body, seal = frame.KIND, frame.encode(), self.sealer.seal
-        if len(body) <= self._whole_bytes:
-            return [seal(kind, body)]
-        return [seal(Segment.KIND, part) for part in self._cutter.cut(frame, kind, body)]
+        self._carrier.multicast(effect.frame, self._audience(effect.frame))
 
     def _audience(self, frame: Frame) -> Sequence[int]:
         """Messages go to the members of their ring, everything else to whoever may be there."""
@@ -415,11 +365,6 @@ class RingLoop:
             ring = present_ring(self.engine)
             return [member for member in ring.members if member != me]
         return [peer for peer in self.sockets.peers if peer != me]
-
-    def _flush(self) -> None:
-        if self._queue:
-            datagrams, self._queue = self._queue, []
-            self.sockets.send(datagrams, self._queue_to)
 
     def _on_set_timer(self, effect: SetTimer) -> None:
         self._timers[effect.timer] = (effect.at_ns, effect.generation)
@@ -462,7 +407,7 @@ class RingLoop:
 
     def _on_left(self, effect: Left) -> None:
         self._left = True
-        self._flush()
+        self._carrier.flush()
 
     def _tell(self) -> None:
         if self.wants_room and not self.engine.has_pressure:
