@@ -1,6 +1,4 @@
-"""Processes of a benchmark: told by lines of JSON on standard input, answering on standard output.
-[I/O]
-"""
+"""Processes of a benchmark, told by lines of JSON, and answering with such.  [I/O]"""
 
 import json
 import subprocess

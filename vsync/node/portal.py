@@ -25,6 +25,9 @@ from vsync.replication.quorum import Policy
 Result = TypeVar("Result")
 Machine = TypeVar("Machine", bound=Replicated)
 
+CLOSE_S = 1.0
+"""How long whoever waits may take to hear that it is over."""
+
 
 class Portal:
     """The thread, and what runs in it."""
@@ -35,6 +38,9 @@ class Portal:
         self._given = me, policy, base, submit
         self._loop = asyncio.new_event_loop()
         self._is_there = threading.Event()
+        self._gate = threading.Lock()
+        self._over: BaseException | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="vsync-groups", daemon=True)
 
     def start(self) -> None:
@@ -47,8 +53,13 @@ class Portal:
 
         Raises:
             TimeoutError: it was cancelled.
+            NotAMember: this member has left; or what ended it.
         """
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        with self._gate:
+            if self._over is not None:
+                coroutine.close()
+                raise self._over
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result(timeout)
         except BaseException:
@@ -78,8 +89,15 @@ class Portal:
 
     def _end(self, error: BaseException | None) -> None:
         self.services.end(error)
-        # Whoever waits is woken first.
-        self._loop.call_soon(self._loop.call_soon, self._loop.stop)
+        with self._gate:
+            self._over = self.services.error
+        self._closing = self._loop.create_task(self._close())
+
+    async def _close(self) -> None:
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}
+        if waiting:  # they hear of it first
+            await asyncio.wait(waiting, timeout=CLOSE_S)
+        self._loop.stop()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
