@@ -127,9 +127,15 @@ class Host:
         """Take the card up again, with the addresses it had."""
         self._ip("link", "set", self.device, "up")
 
-    def lose(self, share: float, port: int | None = None, sender: str | None = None) -> None:
+    def lose(
+        self,
+        share: float,
+        port: int | None = None,
+        sender: str | None = None,
+        to: str | None = None,
+    ) -> None:
         """Lose this share of the UDP datagrams that arrive here (to `port`, else to any; from the
-        address `sender`, else from anybody).
+        address `sender`, else from anybody; sent to the address or network `to`, else to any).
 
         It replaces the share given before; 0 loses none and 1 all, which is silence without an
         error at the sender. Neighbour discovery and ICMP are spared.
@@ -137,6 +143,8 @@ class Host:
         which = f"udp dport {port}" if port else "meta l4proto udp"
         if sender:
             which = f"ip saddr {sender} {which}"
+        if to:
+            which = f"ip daddr {to} {which}"
         chance = f"numgen random mod 1000000 < {round(share * 1_000_000)}" if share < 1 else ""
         self._nft("add table inet clocksync\ndelete table inet clocksync\n")
         if share > 0:

@@ -471,5 +471,21 @@ class Train(Frame):
     token: Annotated[bytes, Sized(maximum=PAYLOAD_MAX), "a Token frame"]
 
 
+@dataclass(frozen=True, slots=True)
+class Probe(Frame):
+    """Asks, by multicast, who hears this; below the ring."""
+
+    KIND: ClassVar[int] = 0x39
+    number: Annotated[U32, "of the question"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard(Frame):
+    """The answer to a Probe, by unicast."""
+
+    KIND: ClassVar[int] = 0x3A
+    number: Annotated[U32, "of the question"]
+
+
 RingFrame = Data | Recovered | Token | Join | Commit | Merge | HoldCancel
 FRAMES: tuple[type[Frame], ...] = (Data, Recovered, Token, Join, Commit, Merge, HoldCancel)

@@ -22,6 +22,47 @@ def test_members_in_namespaces_order_messages(tmp_path):
     assert any(len(found) == 1 for found in group.digests().values())
 
 
+MULTICASTS = "224.0.0.0/4"
+
+
+def transports(group):
+    return [process.told["transport"] for process in group.alive.values()]
+
+
+def test_messages_leave_by_ip_multicast_where_all_hear_it(tmp_path):
+    with members(tmp_path) as group:
+        group.run(1.0)
+    assert transports(group) == ["IP multicast"] * 3
+
+
+def test_a_member_that_hears_no_multicast_gets_everything_by_unicast(tmp_path):
+    with members(tmp_path) as group:
+        group.hosts[2].lose(1.0, to=MULTICASTS)
+        group.run(5.0)
+        assert {group.view(me) for me in group.hosts} == {(1, 2, 3)}
+    heard, unheard = "IP multicast", "unicast (not everybody hears IP multicast)"
+    assert transports(group) == [unheard, heard, unheard]
+
+
+def test_multicast_that_stops_and_comes_back_loses_nothing(tmp_path):
+    with members(tmp_path, more=["--service=safe"]) as group:
+        group.run(0.5)
+        for host in group.hosts.values():
+            host.lose(1.0, to=MULTICASTS)
+        group.run(5.0)
+        for host in group.hosts.values():
+            host.lose(0.0)
+        group.run(2.0)
+        assert {group.view(me) for me in group.hosts} == {(1, 2, 3)}
+    assert transports(group) == ["IP multicast"] * 3
+
+
+def test_members_without_multicast(tmp_path):
+    with members(tmp_path, more=["--no-multicast"]) as group:
+        group.run(0.5)
+    assert set(transports(group)) == {"unicast (IP multicast is switched off)"}
+
+
 @pytest.mark.parametrize("service", ["agreed", "safe"])
 def test_a_member_is_killed_and_comes_back_with_its_disk(tmp_path, service):
     with members(tmp_path, more=[f"--service={service}"]) as group:

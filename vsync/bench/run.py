@@ -32,6 +32,7 @@ class Plan:
     mtu: int = 1500
     insecure_plaintext: bool = False
     offload: bool = True
+    multicast: bool = True
     config: dict[str, int] = field(default_factory=dict)
 
 
@@ -57,6 +58,8 @@ class Result:
     service: str
     outstanding: int
     mtu: int
+    transport: str
+    """How messages left: by IP multicast, or by unicast and why."""
     loopback: str
     """Why the members share one loopback interface; empty if they do not."""
 
@@ -118,6 +121,7 @@ def _task(plan: Plan, me: int, where: Sequence[Place], outstanding: int, key_fil
         config=dict(plan.config),
         key_file=key_file,
         offload=plan.offload,
+        multicast=plan.multicast,
     )
 
 
@@ -146,5 +150,6 @@ def _result(plan: Plan, counted: Sequence[Counted], outstanding: int, loopback: 
         service=plan.service,
         outstanding=outstanding,
         mtu=plan.mtu,
+        transport=counted[0].transport,
         loopback=loopback,
     )

@@ -40,6 +40,7 @@ class Task:
     key_file: str
     """Empty: without one."""
     offload: bool
+    multicast: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Counted:
     cpu_seconds: float
     rotations: int
     seconds: float
+    transport: str
 
 
 class Worker:
@@ -79,6 +81,7 @@ class Worker:
             insecure_plaintext=not task.key_file,
             config=config,
             offload=task.offload,
+            multicast=task.multicast,
         )
         async with joining as group, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._receive(group))
@@ -99,6 +102,7 @@ class Worker:
                 _cpu() - cpu,
                 group.loop.rotations - turns,
                 (end - begin) / 1e9,
+                group.loop.transport,
             )
             await _say(json.dumps(asdict(counted)))
             await _hear()  # until everybody has counted

@@ -25,6 +25,7 @@ def bench(
     offload: Annotated[
         bool, typer.Option(help="Segment offload on the links: a veth then carries 60 kB at once.")
     ] = True,
+    multicast: Annotated[bool, typer.Option(help="IP multicast, where it works.")] = True,
     insecure_plaintext: Annotated[
         bool, typer.Option("--insecure-plaintext", help="Without a key and unprotected.")
     ] = False,
@@ -57,6 +58,7 @@ def bench(
         mtu=mtu,
         insecure_plaintext=insecure_plaintext,
         offload=offload,
+        multicast=multicast,
     )
     result = measure(plan)
     if as_json:
@@ -77,6 +79,7 @@ def _show(result: Result) -> None:
     for label, text in (
         ("group", f"{result.members} members {where}"),
         ("datagrams", "encrypted" if result.encrypted else "not protected"),
+        ("messages leave by", result.transport),
         (
             "load",
             f"{result.senders} send {result.size} bytes {result.service},"

@@ -56,6 +56,7 @@ def join(
         float, typer.Option(help="Unattended: multicast so many messages a second.")
     ] = 0.0,
     size: Annotated[int, typer.Option(help="Bytes of each.")] = 64,
+    multicast: Annotated[bool, typer.Option(help="IP multicast, where it works.")] = True,
     duration: Annotated[
         float | None, typer.Option(help="Leave after so many seconds; default: on Ctrl-C.")
     ] = None,
@@ -88,6 +89,7 @@ def join(
         state=state,
         history=history,
         config=config,
+        multicast=multicast,
     )
     run = Run(joining, service, rate, size, duration, as_json)
     try:
@@ -129,6 +131,7 @@ class Run:
         self.rate, self.size, self.duration, self.as_json = rate, size, duration, as_json
         self.tally = Tally()
         self.submitted = 0
+        self.transport = ""
         self._over = asyncio.Event()
 
     async def go(self) -> None:
@@ -144,6 +147,7 @@ class Run:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), self.duration)
             speaking.cancel()
+            self.transport = group.loop.transport
             await group.leave()
         self._finish()
 
@@ -221,6 +225,7 @@ class Run:
                         "delivered": self.tally.delivered,
                         "configurations": self.tally.configurations,
                         "digests": self.tally.digests(),
+                        "transport": self.transport,
                     }
                 )
             )

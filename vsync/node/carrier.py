@@ -1,5 +1,8 @@
 """Between frames and datagrams: sealing and opening, segments, trains; and to whom they go.
 
+Messages of our own go by IP multicast where that reaches everybody (:mod:`~vsync.node.reach`), once
+for all; what is sent again, and everything that keeps the membership, goes to each by unicast.
+
 A frame larger than a datagram travels in segments (:mod:`~vsync.node.segments`). A small one
 that leaves with the token shares its datagram: most of what a rotation takes under little load is
 system calls, and one that is not made on either side makes it shorter by as much.
@@ -12,7 +15,8 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.wire import Frame
-from vsync.frames import SEGMENT_BYTES, TRAIN_BYTES, Data, Segment, Token, Train
+from vsync.frames import SEGMENT_BYTES, TRAIN_BYTES, Data, Heard, Probe, Segment, Token, Train
+from vsync.node.reach import Reach
 from vsync.node.segments import Assembler, Cutter
 from vsync.security.keyring import KeyRing
 
@@ -44,12 +48,15 @@ class Sender(Protocol):
 
     def send(self, datagrams: Sequence[bytes], peers: Iterable[int]) -> None: ...
 
+    def multicast(self, datagrams: Sequence[bytes]) -> None: ...
+
 
 class _Small(NamedTuple):
     """A frame that may go with the token."""
 
     body: bytes
     to: Sequence[int]
+    is_fresh: bool
 
 
 class Carrier:
@@ -57,18 +64,32 @@ class Carrier:
 
     Args:
         datagram_bytes: of a whole datagram, the sealer's part with it.
+        reach: who hears our multicasts; None: there are none.
     """
 
-    def __init__(self, me: int, sealer: Sealer, sender: Sender, datagram_bytes: int) -> None:
+    def __init__(
+        self,
+        me: int,
+        sealer: Sealer,
+        sender: Sender,
+        datagram_bytes: int,
+        reach: Reach | None = None,
+    ) -> None:
         self.dropped: Counter[str] = Counter()
         """Datagrams that were not let in, by reason."""
+        self.reach = reach
+        self.resent = 0
+        """Messages sent again because somebody lacked them."""
         self._me = me
+        self._now = 0
+        self._newest = (0, 0)  # ring and number of our newest message
         self._sealer, self._sender = sealer, sender
         self._whole_bytes = datagram_bytes - sealer.OVERHEAD
         self._cutter = Cutter(self._whole_bytes - SEGMENT_BYTES)
         self._assembler = Assembler()
         self._queue: list[bytes] = []
         self._queue_to: Sequence[int] = ()
+        self._queue_is_fresh = False
         self._small: _Small | None = None
         self._token: tuple[int, bytes] | None = None
 
@@ -76,7 +97,7 @@ class Carrier:
 
     def multicast(self, frame: Frame, to: Sequence[int]) -> None:
         """A frame for several."""
-        body = frame.encode()
+        body, is_fresh = frame.encode(), self._is_fresh(frame)
         is_small = (
             isinstance(frame, Data)
             and len(body) <= self._whole_bytes
@@ -84,7 +105,7 @@ class Carrier:
             and not self._queue
         )
         if is_small:
-            self._small = _Small(body, to)
+            self._small = _Small(body, to, is_fresh)
             if self._token is None or self._couple():
                 return
         if self._token is not None:
@@ -94,7 +115,7 @@ class Carrier:
             self._small = small
         self._settle_small()
         if not is_small:
-            self._enqueue(self._cut(frame, frame.KIND, body), to)
+            self._enqueue(self._cut(frame, frame.KIND, body), to, is_fresh)
 
     def pass_token(self, peer: int, frame: Token) -> None:
         """The token: with what precedes it, or, at :meth:`end_step`, with what follows it."""
@@ -121,21 +142,28 @@ class Carrier:
         self._settle_small()
         if self._queue:
             datagrams, self._queue = self._queue, []
-            self._sender.send(datagrams, self._queue_to)
+            if self._queue_is_fresh and self._carries(self._queue_to):
+                self._sender.multicast(datagrams)
+            else:
+                self._sender.send(datagrams, self._queue_to)
 
     def _couple(self) -> bool:
         """Send the small frame and the token in one datagram, if they fit."""
         small, token = self._small, self._token
         assert small is not None, "there is a frame"
         assert token is not None, "and a token"
-        body, to = small
+        body, to, is_fresh = small
         successor, passed = token
         if len(body) + len(passed) + TRAIN_BYTES > self._whole_bytes or successor not in to:
             return False
         self._small = self._token = None
         length = _LENGTH.pack(len(passed))
         train = b"".join((_HEAD.pack(successor, len(body)), body, length, passed))
-        self._sender.send((self._sealer.seal(Train.KIND, train),), (successor,))
+        datagrams = (self._sealer.seal(Train.KIND, train),)
+        if is_fresh and self._carries(to):
+            self._sender.multicast(datagrams)
+            return True
+        self._sender.send(datagrams, (successor,))
         others = [peer for peer in to if peer != successor]
         if others:
             self._sender.send((self._sealer.seal(Data.KIND, body),), others)
@@ -143,9 +171,9 @@ class Carrier:
 
     def _settle_small(self) -> None:
         if self._small is not None:
-            body, to = self._small
+            body, to, is_fresh = self._small
             self._small = None
-            self._enqueue(self._cut(None, Data.KIND, body), to)
+            self._enqueue(self._cut(None, Data.KIND, body), to, is_fresh)
 
     def _send_token(self) -> None:
         assert self._token is not None, "there is one"
@@ -153,11 +181,37 @@ class Carrier:
         self.flush()
         self._sender.send(self._cut(None, Token.KIND, body), (peer,))
 
-    def _enqueue(self, datagrams: list[bytes], to: Sequence[int]) -> None:
-        if to != self._queue_to:
+    def _enqueue(self, datagrams: list[bytes], to: Sequence[int], is_fresh: bool) -> None:
+        if to != self._queue_to or is_fresh is not self._queue_is_fresh:
             self.flush()
-            self._queue_to = to
+            self._queue_to, self._queue_is_fresh = to, is_fresh
         self._queue += datagrams
+
+    def _is_fresh(self, frame: Frame) -> bool:
+        """Whether it is a message of ours that was not sent before."""
+        if not isinstance(frame, Data):
+            return False
+        at = frame.ring_nonce, frame.sequence
+        is_fresh = frame.origin == self._me and (at[0] != self._newest[0] or at > self._newest)
+        if is_fresh:
+            self._newest = at
+        else:
+            self.resent += 1
+        return is_fresh
+
+    def _carries(self, to: Sequence[int]) -> bool:
+        return self.reach is not None and self.reach.carries(to, self._now)
+
+    def due_ns(self) -> int | None:
+        """When :meth:`tick` is to be called; None: never."""
+        return self.reach.due_ns() if self.reach is not None else None
+
+    def tick(self, now: int) -> None:
+        """Time has come to `now`."""
+        self._now, reach = now, self.reach
+        if reach is not None and now >= reach.due_ns():
+            probe = Probe(reach.ask(now)).encode()
+            self._sender.multicast((self._sealer.seal(Probe.KIND, probe),))
 
     def _cut(self, frame: Frame | None, kind: int, body: bytes) -> list[bytes]:
         """The datagrams that carry a frame."""
@@ -191,6 +245,9 @@ class Carrier:
                 elif kind == Train.KIND:
                     self._uncouple(sender, body, opened, tokens)
                     continue
+                elif kind in (Probe.KIND, Heard.KIND):
+                    self._on_reach(sender, kind, body)
+                    continue
             except MalformedFrame as error:
                 self.dropped[error.reason] += 1
                 continue
@@ -214,3 +271,10 @@ class Carrier:
         opened.append((sender, Data.KIND, body[_HEAD.size : end]))
         if to == self._me:
             tokens.append((sender, Token.KIND, body[at:]))
+
+    def _on_reach(self, sender: int, kind: int, body: bytes | memoryview) -> None:
+        if kind == Probe.KIND:
+            heard = Heard(Probe.decode(body).number).encode()
+            self._sender.send((self._sealer.seal(Heard.KIND, heard),), (sender,))
+        elif self.reach is not None:
+            self.reach.heard(sender, Heard.decode(body).number, self._now)

@@ -24,7 +24,7 @@ from vsync.node.carrier import Sealer
 from vsync.node.clock import SystemClock
 from vsync.node.group import Group
 from vsync.node.loop import BACKLOG_BYTES, RingLoop
-from vsync.node.sockets import Sockets
+from vsync.node.sockets import Sockets, multicast_address
 from vsync.node.storage import Forgetful, Storage
 from vsync.replication.quorum import NO_QUORUM, Policy
 from vsync.security import keys
@@ -77,6 +77,7 @@ class Joining:
         history: "str | os.PathLike[str] | None" = None,
         clock_error_ns: int | None = None,
         offload: bool = True,
+        multicast: bool = True,
         backlog_bytes: int = BACKLOG_BYTES,
         quorum: Policy = NO_QUORUM,
     ) -> None:
@@ -99,6 +100,7 @@ class Joining:
         self.state, self.history = state, history
         self.config = config or RingConfig.within(SECOND)
         self.clock_error_ns, self.offload = clock_error_ns, offload
+        self.multicast = multicast
         self.backlog_bytes = backlog_bytes
         self.quorum = quorum
         self.member: Group | BlockingGroup | None = None
@@ -147,11 +149,15 @@ class Joining:
         kept = self._disk.load()
         if self.history is not None:
             self._history = FileHistory(self.history)
+        to_all, why = multicast_address(config.cluster, listen, peers)
+        if not self.multicast:
+            to_all, why = None, "IP multicast is switched off"
         try:
-            sockets = Sockets(listen, peers, offload=self.offload)
+            sockets = Sockets(listen, peers, offload=self.offload, multicast=to_all)
         except OSError as error:
             words = error_words(error)
             raise BadConfig(f"--listen {listen[0]}:{listen[1]}: {words}") from None
+        sockets.why_unicast = sockets.why_unicast and (why or sockets.why_unicast)
         config = config.fitting(sockets.receive_bytes)
         engine = Engine(config, self.id, kept or BootState(), os.urandom(16).hex())
         # Nobody listens yet; the group takes its place before the thread starts.
@@ -237,6 +243,7 @@ def join(
     history: "str | os.PathLike[str] | None" = None,
     clock_error_ns: int | None = None,
     offload: bool = True,
+    multicast: bool = True,
     backlog_bytes: int = BACKLOG_BYTES,
     quorum: Policy = NO_QUORUM,
 ) -> Joining:
@@ -257,6 +264,8 @@ def join(
         clock_error_ns: how far the system clock can be off, where that is known better than the
             kernel knows it.
         offload: False does without segment offload.
+        multicast: False never uses IP multicast; otherwise messages go that way as long as it
+            reaches everybody, and by unicast to each otherwise.
         backlog_bytes: how much may be delivered and not taken before the ring is slowed down.
         quorum: which side of a divided network may go on, for groups, replicated state and locks
             (``docs/replication.md``); the same at all members.
@@ -277,6 +286,7 @@ def join(
         history=history,
         clock_error_ns=clock_error_ns,
         offload=offload,
+        multicast=multicast,
         backlog_bytes=backlog_bytes,
         quorum=quorum,
     )

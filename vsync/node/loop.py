@@ -59,6 +59,7 @@ from vsync.frames import Data, Recovered, Token
 from vsync.history import Chronicler
 from vsync.node.carrier import Came, Carrier, Sealer
 from vsync.node.clock import SystemClock
+from vsync.node.reach import Reach
 from vsync.node.sockets import Sockets
 from vsync.reception import present_ring
 from vsync.states import Timer
@@ -147,6 +148,8 @@ class RingLoop:
         self._poll = select.epoll()
         self._poll.register(self._wake, select.EPOLLIN)
         self._poll.register(sockets.sock.fileno(), select.EPOLLIN)
+        if sockets.ear is not None:
+            self._poll.register(sockets.ear.fileno(), select.EPOLLIN)
         self._waits = False
         self._timers: dict[Timer, tuple[int, int]] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="vsync-disk")
@@ -154,7 +157,8 @@ class RingLoop:
         """Set by the application's side: tell :class:`Room` when there is some."""
         self.accepted = 0
         self.accepted_bytes = 0
-        self._carrier = Carrier(engine.me, sealer, sockets, engine.config.datagram_bytes)
+        reach = Reach() if sockets.ear is not None else None
+        self._carrier = Carrier(engine.me, sealer, sockets, engine.config.datagram_bytes, reach)
         self._tokens: list[Came] = []
         self._held_until = 0
         self._told: list[Told] = []
@@ -168,6 +172,19 @@ class RingLoop:
     def dropped(self) -> Counter[str]:
         """Datagrams that were not let in, by reason."""
         return self._carrier.dropped
+
+    @property
+    def transport(self) -> str:
+        """How messages of ours leave, in words."""
+        reach = self._carrier.reach
+        if reach is None:
+            return f"unicast ({self.sockets.why_unicast})"
+        return "IP multicast" if reach.is_used else "unicast (not everybody hears IP multicast)"
+
+    @property
+    def resent(self) -> int:
+        """Messages sent again because somebody lacked them."""
+        return self._carrier.resent
 
     # From other threads
 
@@ -232,6 +249,9 @@ class RingLoop:
             self._receive(ready)
         self._use_tokens()
         self._fire_timers()
+        tick = self._carrier.due_ns()
+        if tick is not None and (now := time.monotonic_ns()) >= tick:
+            self._carrier.tick(now)
         self._carrier.flush()
         for peer, datagram in self.sealer.take_outgoing():
             self.sockets.send([datagram], (peer,))
@@ -239,6 +259,9 @@ class RingLoop:
 
     def _wait(self) -> list[tuple[int, int]]:
         due = min([at for at, _ in self._timers.values()], default=None)
+        tick = self._carrier.due_ns()
+        if tick is not None:
+            due = tick if due is None else min(due, tick)
         if self._held_until:
             due = self._held_until if due is None else min(due, self._held_until)
         self._waits = True
@@ -276,7 +299,7 @@ class RingLoop:
         mask = 0
         for file, events in ready:
             if file != self._wake:
-                mask = events
+                mask |= events
             elif events:
                 with suppress(BlockingIOError):
                     os.eventfd_read(self._wake)

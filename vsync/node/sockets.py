@@ -1,5 +1,8 @@
 """The sockets of a member: one port for everything, many datagrams a system call.  [I/O]
 
+IP multicasts of others come in through a second socket, bound to the multicast address alone: what
+is sent to other addresses of this machine never reaches us. They stay on the link (TTL 1).
+
 Where the kernel has segment offload, a run of datagrams of one size leaves in one call and comes
 in one call (``UDP_SEGMENT``, ``UDP_GRO``, Linux 4.18 and 5.0), whatever the MTU; else it is a call
 each. Bad news (ICMP) comes through the socket's error queue with the address it concerns, and is a
@@ -28,10 +31,33 @@ SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
 SEGMENTS_MOST = 64
 SEGMENTED_BYTES_MAX = 65_000
 _SO_SNDBUFFORCE = 32  # asm-generic/socket.h
+_IP_MULTICAST_ALL = 49  # linux/in.h
 _CONTROL_BYTES = 64
 _SEGMENT = struct.Struct("=H")
 _GRO = struct.Struct("=i")
 _EXTENDED_ERROR_BYTES = 512
+
+
+def multicast_address(
+    cluster: int, listen: Address, peers: Mapping[int, Address]
+) -> tuple[Address | None, str]:
+    """The address on which a group can multicast: out of 239.192.0.0/14, by its number (RFC 2365:
+    for an organisation's own use).
+
+    Returns:
+        the address, None if there is none; then, why not.
+    """
+    everybody = [listen, *peers.values()]
+    if ":" in listen[0]:
+        return None, "members have IPv6 addresses"
+    if any(host.startswith("127.") or host == "0.0.0.0" for host, _ in everybody):
+        return None, "members are on one machine"
+    if len({host for host, _ in everybody}) < len(everybody):
+        return None, "members share an address"
+    if len({port for _, port in everybody}) > 1:
+        return None, "members listen on different ports"
+    number = cluster & 0x3FFFF
+    return (f"239.{192 + (number >> 16)}.{number >> 8 & 255}.{number & 255}", listen[1]), ""
 
 
 class Sockets:
@@ -41,13 +67,20 @@ class Sockets:
         listen: a numeric address.
         peers: where the other members listen, by number; numeric, of the same family.
         offload: False sends and takes datagrams one by one.
+        multicast: the address that members multicast to, or None. Where it cannot be used there
+            is no `ear`, and ``why_unicast`` says why.
 
     Raises:
         OSError: the address cannot be listened on.
     """
 
     def __init__(
-        self, listen: Address, peers: Mapping[int, Address], *, offload: bool = True
+        self,
+        listen: Address,
+        peers: Mapping[int, Address],
+        *,
+        offload: bool = True,
+        multicast: Address | None = None,
     ) -> None:
         family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
         self.counters: Counter[str] = Counter()
@@ -64,19 +97,37 @@ class Sockets:
         """What the kernel keeps for us: less than asked for, where we may not have more."""
         host, port = self.sock.getsockname()[:2]
         self.address: Address = (host, port)
+        self.ear: socket.socket | None = None
+        self.why_unicast = "" if multicast else "IP multicast is not used here"
+        self._all: Address | None = None
+        if multicast is not None:
+            self._listen_to_all(multicast)
+
+    def _listen_to_all(self, multicast: Address) -> None:
+        here = socket.inet_aton(self.address[0])
+        ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            _set_buffers(ear)
+            ear.setblocking(False)
+            if self.takes_segments:
+                ear.setsockopt(SOL_UDP, UDP_GRO, 1)
+            ear.bind(multicast)
+            member = socket.inet_aton(multicast[0]) + here
+            ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+            if kernel.IS_LINUX:  # only what we joined, not what others on this machine did
+                ear.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
+            self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, here)
+            self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
+        except OSError as error:
+            ear.close()
+            self.why_unicast = f"{multicast[0]} cannot be used: {error.strerror or error}"
+            return
+        self.ear, self._all = ear, multicast
 
     def _set_up(self, family: int, offload: bool) -> None:
         sock = self.sock
         sock.setblocking(False)
-        for forced, plain in (
-            (kernel.SO_RCVBUFFORCE, socket.SO_RCVBUF),
-            (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
-        ):
-            try:
-                sock.setsockopt(socket.SOL_SOCKET, forced, BUFFER_BYTES)
-            except OSError:
-                with suppress(OSError):  # then it is the system's size
-                    sock.setsockopt(socket.SOL_SOCKET, plain, BUFFER_BYTES)
+        _set_buffers(sock)
         with suppress(OSError):
             if family == socket.AF_INET:
                 sock.setsockopt(socket.IPPROTO_IP, kernel.IP_RECVERR, 1)
@@ -97,15 +148,22 @@ class Sockets:
 
     def close(self) -> None:
         self.sock.close()
+        if self.ear is not None:
+            self.ear.close()
 
     # Receiving
 
     def receive(self) -> Iterator[Sequence[bytes | memoryview]]:
-        """The datagrams that are here, in the order of their arrival, as they come from each read.
-        What is not taken stays with the kernel."""
+        """The datagrams that are here, as they come from each read; multicasts first, because the
+        token comes by unicast. What is not taken stays with the kernel."""
+        if self.ear is not None:
+            yield from self._receive(self.ear)
+        yield from self._receive(self.sock)
+
+    def _receive(self, sock: socket.socket) -> Iterator[Sequence[bytes | memoryview]]:
         for _ in range(READS_MOST):
             try:
-                data, control, _, _ = self.sock.recvmsg(DATAGRAM_BYTES_MAX, _CONTROL_BYTES)
+                data, control, _, _ = sock.recvmsg(DATAGRAM_BYTES_MAX, _CONTROL_BYTES)
             except BlockingIOError:
                 return
             except OSError:
@@ -148,6 +206,13 @@ class Sockets:
             for size, run in runs:
                 self._send(size, run, to)
 
+    def multicast(self, datagrams: Sequence[bytes]) -> None:
+        """Send all once, to everybody who listens to the multicast address."""
+        assert self._all is not None, "there is an address"
+        runs = _runs(datagrams) if self.sends_segments else [(0, [data]) for data in datagrams]
+        for size, run in runs:
+            self._send(size, run, self._all)
+
     def _send(self, size: int, run: list[bytes], to: tuple[str, int] | tuple[object, ...]) -> None:
         try:
             if len(run) == 1:
@@ -176,6 +241,18 @@ class Sockets:
         else:
             # A full buffer, a link that is down: to the ring it is loss.
             self.counters["not sent"] += len(run)
+
+
+def _set_buffers(sock: socket.socket) -> None:
+    for forced, plain in (
+        (kernel.SO_RCVBUFFORCE, socket.SO_RCVBUF),
+        (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
+    ):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, forced, BUFFER_BYTES)
+        except OSError:
+            with suppress(OSError):  # then it is the system's size
+                sock.setsockopt(socket.SOL_SOCKET, plain, BUFFER_BYTES)
 
 
 def _runs(datagrams: Sequence[bytes]) -> list[tuple[int, list[bytes]]]:

@@ -1,5 +1,7 @@
 """What shares a datagram with the token, and what does not."""
 
+from dataclasses import replace
+
 import pytest
 
 from clocksync.runtime.errors import MalformedFrame
@@ -20,15 +22,18 @@ TOKEN = make_token(5, 1, 9, 3, 1, 1, 65535, 1, 0, 0, 4, 1_000, (), (0, 1) * 3)
 class Wire:
     """Keeps what leaves, opened by its receivers."""
 
-    def __init__(self, me=1, datagram_bytes=600):
+    def __init__(self, me=1, datagram_bytes=600, reach=None):
         self.left = []
-        self.carrier = Carrier(me, PlainSealer(CLUSTER, me), self, datagram_bytes)
+        self.carrier = Carrier(me, PlainSealer(CLUSTER, me), self, datagram_bytes, reach)
+
+    def multicast(self, datagrams):
+        self.send(datagrams, ("all",))
 
     def send(self, datagrams, peers):
         peers = list(peers)
         for datagram in datagrams:
             for peer in peers:
-                self.left.append((peer, PlainSealer(CLUSTER, peer).open(datagram, 0)))
+                self.left.append((peer, PlainSealer(CLUSTER, 9).open(datagram, 0)))
 
     @property
     def kinds(self):
@@ -102,6 +107,38 @@ def test_a_small_frame_without_a_token_leaves_with_the_turn():
     wire.carrier.end_step()
     wire.carrier.flush()
     assert wire.kinds == [(2, Data.KIND), (3, Data.KIND)]
+
+
+class All:
+    """Everybody hears our multicasts."""
+
+    def carries(self, receivers, now):
+        return True
+
+
+def test_a_train_goes_to_all_at_once_where_all_hear():
+    wire = Wire(reach=All())
+    wire.carrier.multicast(data(100), ALL)
+    wire.carrier.pass_token(2, TOKEN)
+    assert wire.kinds == [("all", Train.KIND)]
+
+
+def test_messages_go_to_all_at_once_and_the_token_to_one():
+    wire = Wire(reach=All())
+    for n in (1, 2):
+        wire.carrier.multicast(data(100, n), ALL)
+    wire.carrier.pass_token(2, TOKEN)
+    assert wire.kinds == [("all", Data.KIND), ("all", Data.KIND), (2, Token.KIND)]
+
+
+def test_what_is_sent_again_goes_by_unicast():
+    wire = Wire(reach=All())
+    for frame in (data(100, 5), data(100, 5), replace(data(100, 6), origin=3), data(100, 7)):
+        wire.carrier.multicast(frame, ALL)
+        wire.carrier.flush()
+    to = [peer for peer, _ in wire.left]
+    assert to == ["all", 2, 3, 2, 3, "all"]
+    assert wire.carrier.resent == 2
 
 
 @pytest.mark.parametrize(
