@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-multicast test lint check fix bench peers campaign fuzz clean
+.PHONY: help demo demo-multicast demo-ring test lint check fix bench peers campaign fuzz clean
 
 help: ## say what there is
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ demo: $(INSTALLED) ## measure three wrong clocks, and print the truth beside it
 
 demo-multicast: $(INSTALLED) ## three processes multicast; their orders must have one digest
 	@$(BIN)/python -m tools.demo_multicast
+
+demo-ring: $(INSTALLED) ## three members through a pulled cable, a kill -9 and two merges (root on Linux)
+	@$(BIN)/python -m tools.ring_demo
 
 test: $(INSTALLED) ## run the whole suite
 	@$(BIN)/python -m pytest $(ARGS)
