@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-multicast demo-ring test lint check fix bench peers campaign fuzz clean
+.PHONY: help demo demo-multicast demo-ring test lint check fix bench peers campaign soak fuzz clean
 
 help: ## say what there is
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -37,7 +37,7 @@ fix: $(INSTALLED) ## format, and repair what lint can repair
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix --quiet .
 
-bench: $(INSTALLED) ## every figure beside its peers, in one run (root on Linux; minutes)
+bench: $(INSTALLED) ## every figure beside its peers, in one run (root on Linux; an hour)
 	@$(BIN)/python -m tools.peers fetch --all
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet -e '.[bench]' -c constraints.txt
 	@$(BIN)/python -m benchmarks.accuracy
@@ -48,12 +48,18 @@ bench: $(INSTALLED) ## every figure beside its peers, in one run (root on Linux;
 	@$(BIN)/python -m benchmarks.mutex
 	@$(BIN)/python -m benchmarks.seal
 	@$(BIN)/python -m benchmarks.ring_thread
+	@$(BIN)/python -m benchmarks.ring_crash
+	@$(BIN)/python -m benchmarks.ring_members
+	@$(BIN)/python -m benchmarks.ring
 
 peers: $(INSTALLED) ## fetch chrony, ntpsec and linuxptp into .peers, without installing them
 	@$(BIN)/python -m tools.peers fetch
 
 campaign: $(INSTALLED) ## thousands of simulated runs with fresh seeds
 	@$(BIN)/python -m tools.campaign $(ARGS)
+
+soak: $(INSTALLED) ## a ring under full load and random faults, half an hour (root on Linux)
+	@$(BIN)/python -m tools.soak $(ARGS)
 
 fuzz: $(INSTALLED) ## throw bytes at every decoder, for longer than CI does
 	@$(BIN)/python -m tests.fuzz $(ARGS)

@@ -24,7 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent / ".peers" / "root"
 
 PACKAGES = ("chrony", "ntpsec", "ntpsec-ntpdig", "python3-ntp", "linuxptp", "nftables")
 
-BENCHMARKED = ("redis-server", "redis-tools")
+BENCHMARKED = (
+    *("redis-server", "redis-tools"),
+    *("corosync", "libcpg-dev", "libcorosync-common-dev", "ethtool"),
+)
 """What only benchmarks run: `fetch --all` brings them, too."""
 
 PROGRAMS = ("chronyd", "chronyc", "ntpd", "ntpdig", "ptp4l", "pmc", "nft")
@@ -40,7 +43,7 @@ class PeersMissing(Exception):
 
 def find(program: str, root: Path = ROOT) -> Path | None:
     """Where `program` is: unpacked here, else installed on the machine, else None."""
-    for folder in ("usr/sbin", "usr/bin"):
+    for folder in ("usr/sbin", "usr/bin", "sbin"):
         path = root / folder / program
         if path.exists():
             return path
@@ -164,7 +167,7 @@ def _fetch_libraries(root: Path) -> None:
 
 def _missing_libraries(root: Path) -> set[str]:
     missing: set[str] = set()
-    for program in (*PROGRAMS, "redis-server"):
+    for program in (*PROGRAMS, "redis-server", "corosync"):
         path = find(program, root)
         if path is not None and path.is_relative_to(root):
             text = _run(["ldd", str(path)], str(root), environment(root)).stdout
