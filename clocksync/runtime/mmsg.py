@@ -214,6 +214,10 @@ class ReceiveBatch(_Batch):
             )
         ]
 
+    def has_control(self, i: int) -> bool:
+        """Whether datagram `i` came with control messages."""
+        return bool(self._header_sizes[i * _SIZES + _AT_CONTROL_LENGTH])
+
     def ancillary(self, i: int) -> list[Control]:
         """All control messages of datagram `i`."""
         start = i * self.control_bytes

@@ -118,12 +118,11 @@ def _tasks(plan: Plan, found: Places, ways: Sequence[str], key_file: str) -> Ite
             {str(n): where[n - 1] for n in range(1, plan.members + 1) if n != me},
             where[plan.members],
             key_file,
-            found.offload,
             plan.mtu,
         )
     if is_server:
         me = plan.members + 1
-        yield Task("server", me, where[me - 1], {}, "", "", found.offload, plan.mtu)
+        yield Task("server", me, where[me - 1], {}, "", "", plan.mtu)
 
 
 def _phase(

@@ -43,7 +43,6 @@ class Task:
     peers: dict[str, str]
     server: str
     key_file: str
-    offload: bool
     mtu: int
 
 
@@ -111,7 +110,6 @@ async def as_member(task: Task) -> None:
         key=task.key_file or None,
         insecure_plaintext=not task.key_file,
         config=RingConfig.within(1_000_000_000, datagram_bytes=task.mtu - 28),
-        offload=task.offload,
     )
     async with joining as group:
         await _everybody(group, tuple(sorted([task.id, *map(int, task.peers)])))

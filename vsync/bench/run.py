@@ -32,6 +32,7 @@ class Plan:
     mtu: int = 1500
     insecure_plaintext: bool = False
     offload: bool = True
+    """Of the links. Without, the kernel cuts what leaves in one call before it reaches them."""
     multicast: bool = True
     config: dict[str, int] = field(default_factory=dict)
 
@@ -120,7 +121,6 @@ def _task(plan: Plan, me: int, where: Sequence[Place], outstanding: int, key_fil
         mtu=plan.mtu,
         config=dict(plan.config),
         key_file=key_file,
-        offload=plan.offload,
         multicast=plan.multicast,
     )
 

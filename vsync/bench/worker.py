@@ -39,7 +39,6 @@ class Task:
     config: dict[str, int]
     key_file: str
     """Empty: without one."""
-    offload: bool
     multicast: bool
 
 
@@ -80,7 +79,6 @@ class Worker:
             key=task.key_file or None,
             insecure_plaintext=not task.key_file,
             config=config,
-            offload=task.offload,
             multicast=task.multicast,
         )
         async with joining as group, asyncio.TaskGroup() as tasks:

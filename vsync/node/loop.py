@@ -244,7 +244,7 @@ class RingLoop:
 
     def _turn(self) -> None:
         ready = self._wait()
-        if ready:
+        if ready or self.sockets.has_more:
             self._take_inputs()
             self._receive(ready)
         self._use_tokens()
@@ -265,7 +265,7 @@ class RingLoop:
         if self._held_until:
             due = self._held_until if due is None else min(due, self._held_until)
         self._waits = True
-        if self._inputs:
+        if self._inputs or self.sockets.has_more:
             timeout = 0.0
         elif due is None:
             timeout = -1.0
@@ -296,21 +296,23 @@ class RingLoop:
         self.accepted_bytes += sum(map(len, event.payloads))
 
     def _receive(self, ready: Iterable[tuple[int, int]]) -> None:
-        mask = 0
+        readable: list[int] = []
         for file, events in ready:
-            if file != self._wake:
-                mask |= events
-            elif events:
-                with suppress(BlockingIOError):
-                    os.eventfd_read(self._wake)
-        if mask & select.EPOLLERR:
-            for peer in self.sockets.unreachable():
-                self._step(PeerHint(peer, False))
-        if not mask & select.EPOLLIN:
+            if file == self._wake:
+                if events:
+                    with suppress(BlockingIOError):
+                        os.eventfd_read(file)
+                continue
+            if events & select.EPOLLERR:
+                for peer in self.sockets.unreachable():
+                    self._step(PeerHint(peer, False))
+            if events & select.EPOLLIN:
+                readable.append(file)
+        if not readable and not self.sockets.has_more:
             return
         now = time.monotonic_ns()
         opened: list[Came] = []
-        for datagrams in self.sockets.receive():
+        for datagrams in self.sockets.receive(readable):
             self._carrier.open(datagrams, opened, self._tokens, now)
             if self._tokens:
                 break  # what came after it can wait until it is on its way

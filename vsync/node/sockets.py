@@ -12,18 +12,20 @@ hint, never more: it can be forged.
 import errno
 import socket
 import struct
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from clocksync.runtime import kernel
-from clocksync.runtime.mmsg import Address
+from clocksync.runtime.mmsg import Address, ReceiveBatch, available
 from clocksync.runtime.sockets import sockaddr
 
 BUFFER_BYTES = 8 << 20
 DATAGRAM_BYTES_MAX = 65_535
 READS_MOST = 128
 """Reads of one wake-up, so that timers get their turn."""
+BATCH = 32
+"""Reads of one system call, where there is ``recvmmsg``."""
 ERRORS_MOST = 64
 
 # linux/udp.h
@@ -84,6 +86,10 @@ class Sockets:
     ) -> None:
         family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
         self.counters: Counter[str] = Counter()
+        self._read: deque[Sequence[bytes | memoryview]] = deque()
+        self._batch: ReceiveBatch | None = None
+        if available():
+            self._batch = ReceiveBatch(BATCH, DATAGRAM_BYTES_MAX + 1, _CONTROL_BYTES)
         self._to = {peer: sockaddr(address) for peer, address in peers.items()}
         self._peer_at = {address[:2]: peer for peer, address in self._to.items()}
         self.sock = socket.socket(family, socket.SOCK_DGRAM)
@@ -153,32 +159,68 @@ class Sockets:
 
     # Receiving
 
-    def receive(self) -> Iterator[Sequence[bytes | memoryview]]:
+    def receive(self, ready: Container[int]) -> Iterator[Sequence[bytes | memoryview]]:
         """The datagrams that are here, as they come from each read; multicasts first, because the
-        token comes by unicast. What is not taken stays with the kernel."""
-        if self.ear is not None:
-            yield from self._receive(self.ear)
-        yield from self._receive(self.sock)
+        token comes by unicast. What is not taken stays: see :attr:`has_more`.
 
-    def _receive(self, sock: socket.socket) -> Iterator[Sequence[bytes | memoryview]]:
-        for _ in range(READS_MOST):
-            try:
-                data, control, _, _ = sock.recvmsg(DATAGRAM_BYTES_MAX, _CONTROL_BYTES)
-            except BlockingIOError:
-                return
-            except OSError:
-                # An ICMP error, told once here and in full by the error queue.
-                self.counters["receive errors"] += 1
-                continue
-            size = _segment_size(control) if control else 0
-            if not size or len(data) <= size:
-                self.counters["received"] += 1
-                yield (data,)
-                continue
-            view = memoryview(data)
-            parts = [view[at : at + size] for at in range(0, len(data), size)]
-            self.counters["received"] += len(parts)
-            yield parts
+        Args:
+            ready: the file numbers of the sockets that have something.
+        """
+        yield from self._taken()
+        for sock in (self.ear, self.sock):
+            if sock is not None and sock.fileno() in ready:
+                read = self._read_one if self._batch is None else self._read_many
+                for _ in range(READS_MOST):
+                    if not read(sock):
+                        break
+                    yield from self._taken()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something was read and not taken."""
+        return bool(self._read)
+
+    def _taken(self) -> Iterator[Sequence[bytes | memoryview]]:
+        while self._read:
+            yield self._read.popleft()
+
+    def _read_one(self, sock: socket.socket) -> bool:
+        """Read once; whether there may be more."""
+        try:
+            data, control, _, _ = sock.recvmsg(DATAGRAM_BYTES_MAX, _CONTROL_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:
+            # An ICMP error, told once here and in full by the error queue.
+            self.counters["receive errors"] += 1
+            return True
+        self._came(data, _segment_size(control) if control else 0)
+        return True
+
+    def _read_many(self, sock: socket.socket) -> bool:
+        """Read what one call gives; whether there may be more."""
+        batch = self._batch
+        assert batch is not None, "this system has recvmmsg"
+        try:
+            count = batch.receive(sock)
+        except OSError:
+            self.counters["receive errors"] += 1
+            return True
+        for i in range(count):
+            control = batch.ancillary(i) if batch.has_control(i) else []
+            self._came(batch.payload(i), _segment_size(control) if control else 0)
+        return count == BATCH
+
+    def _came(self, data: bytes, size: int) -> None:
+        """What one read gave: one datagram, or several of `size` bytes."""
+        if not size or len(data) <= size:
+            self.counters["received"] += 1
+            self._read.append((data,))
+            return
+        view = memoryview(data)
+        parts = [view[at : at + size] for at in range(0, len(data), size)]
+        self.counters["received"] += len(parts)
+        self._read.append(parts)
 
     def unreachable(self) -> list[int]:
         """Members that, as the network says, cannot be reached; empties the error queue."""
