@@ -24,6 +24,7 @@ BUFFER_BYTES = 8 << 20
 DATAGRAM_BYTES_MAX = 65_535
 READS_MOST = 128
 """Reads of one wake-up, so that timers get their turn."""
+SINGLE_READS = 3
 BATCH = 32
 """Reads of one system call, where there is ``recvmmsg``."""
 ERRORS_MOST = 64
@@ -168,12 +169,17 @@ class Sockets:
         """
         yield from self._taken()
         for sock in (self.ear, self.sock):
-            if sock is not None and sock.fileno() in ready:
-                read = self._read_one if self._batch is None else self._read_many
-                for _ in range(READS_MOST):
-                    if not read(sock):
-                        break
-                    yield from self._taken()
+            if sock is None or sock.fileno() not in ready:
+                continue
+            for reads in range(READS_MOST):
+                # For a datagram or two, a call each is cheaper than one for many.
+                if self._batch is None or reads < SINGLE_READS:
+                    has_more = self._read_one(sock)
+                else:
+                    has_more = self._read_many(sock)
+                yield from self._taken()
+                if not has_more:
+                    break
 
     @property
     def has_more(self) -> bool:
