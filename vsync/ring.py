@@ -188,6 +188,8 @@ class Ring:
 
     def _answer(self, requests: tuple[int, ...]) -> tuple[list[Entry], list[int]]:
         """Frames that others asked for and we have; and the numbers that are still asked for."""
+        if not requests:
+            return [], []
         resent: list[Entry] = []
         left: list[int] = []
         room = self.config.visit_max
@@ -208,6 +210,8 @@ class Ring:
         return resent, left
 
     def _datagrams(self, frames: list[Entry]) -> int:
+        if not frames:
+            return 0
         datagrams = self.config.datagrams
         return sum([datagrams(frame.size) for frame in frames])
 
@@ -227,6 +231,8 @@ class Ring:
         enough. `given_out` is the highest number before this visit."""
         accelerated = self.config.accelerated > 0
         up_to, self._asked_up_to = (self._asked_up_to if accelerated else given_out), given_out
+        if not others and not self._misses and min(up_to, given_out) <= self.log.contiguous:
+            return ()
         patience = 0 if accelerated else self.config.misses - 1
         misses: dict[int, _Miss] = {}
         wanted = set(others)
