@@ -16,15 +16,20 @@ from multiprocessing.connection import Connection
 
 from rich.table import Table
 
+import vsync
 from benchmarks.harness import machine, the_machine_alone
 from clocksync.runtime.units import MICROSECOND
 from ordering.multicast import Group, Order, Rule, join
+from vsync.node.ordered import OrderedMulticast
 
 MEMBERS = (1, 2, 3)
 MESSAGE = bytes(64)
 TOGETHER = 64
 """Messages handed over in one call."""
+RING_TOGETHER = 1_000
+"""The same on a ring, whose datagrams are larger."""
 LATENCY_SAMPLES = 1_000
+RING = "ring"
 
 
 def _where(port: int) -> dict[int, str]:
@@ -97,16 +102,72 @@ def _process(
         import uvloop
 
         uvloop.install()
-    to.send(asyncio.run(_member(me, order, rule, port, seconds)))
+    if rule == RING:
+        to.send(asyncio.run(_ring_member(me, order, port, seconds)))
+    else:
+        to.send(asyncio.run(_member(me, order, rule, port, seconds)))
 
 
-def measure(order: Order, rule: Rule, port: int, seconds: float, fast: bool) -> list[str]:
+# The same over a ring
+
+
+async def _ring_member(me: int, service: str, port: int, seconds: float) -> tuple[object, ...]:
+    where = _where(port)
+    peers = {member: address for member, address in where.items() if member != me}
+    joining = vsync.join("t", id=me, listen=where[me], peers=peers, insecure_plaintext=True)
+    async with joining as group:
+        ordered = OrderedMulticast(group, vsync.Service(service))
+        delivered, first, last, notes = 0, 0.0, 0.0, 0
+        samples: list[int] = []
+        came, done = asyncio.Event(), asyncio.Event()
+
+        async def receive() -> None:
+            nonlocal delivered, first, last, notes
+            async for batch in ordered.batches():
+                if batch.messages[-1] == b"done":
+                    notes += 1
+                    done.set()
+                    continue
+                delivered += len(batch.messages)
+                last = time.perf_counter()
+                first = first or last
+                came.set()
+
+        async def noted(count: int) -> None:
+            while notes < count:
+                done.clear()
+                await done.wait()
+
+        async with asyncio.TaskGroup() as tasks:
+            receiving = tasks.create_task(receive())
+            await ordered.reach(len(MEMBERS))
+            end = time.perf_counter() + seconds
+            while time.perf_counter() < end:
+                await ordered.multicast_many([MESSAGE] * RING_TOGETHER)
+                await asyncio.sleep(0)
+            await ordered.multicast(b"done")
+            await noted(len(MEMBERS))
+            counted = delivered, last - first
+            if me == MEMBERS[-1]:
+                for _ in range(LATENCY_SAMPLES):
+                    came.clear()
+                    begin = time.perf_counter_ns()
+                    await ordered.multicast(MESSAGE)
+                    await came.wait()
+                    samples.append(time.perf_counter_ns() - begin)
+                await ordered.multicast(b"done")
+            await noted(len(MEMBERS) + 1)
+            receiving.cancel()
+        return (*counted, samples, group.loop.resent, time.process_time())
+
+
+def measure(order: str, rule: str, port: int, seconds: float, fast: bool) -> list[str]:
     """One row of the table."""
     spawn = multiprocessing.get_context("spawn")
     running = []
     for me in MEMBERS:
         ours, theirs = spawn.Pipe()
-        given = (me, order.value, rule.value, port, seconds, fast, theirs)
+        given = (me, order, rule, port, seconds, fast, theirs)
         process = spawn.Process(target=_process, args=given, daemon=True)
         process.start()
         running.append((process, ours))
@@ -126,6 +187,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--port", type=int, default=47_800)
     parser.add_argument("--orders", nargs="*", default=[order.value for order in Order])
+    parser.add_argument("--ring", nargs="*", default=[service.value for service in vsync.Service])
     parser.add_argument("--fast", action="store_true", help="with uvloop")
     given = parser.parse_args()
     from rich.console import Console
@@ -137,8 +199,11 @@ def main() -> int:
         for order in map(Order, given.orders):
             rules = (Rule.SPARING, Rule.FULL) if order is Order.TOTAL else (Rule.SPARING,)
             for rule in rules:
-                row = measure(order, rule, given.port, given.seconds, given.fast)
+                row = measure(order.value, rule.value, given.port, given.seconds, given.fast)
                 table.add_row(order.value, rule.value if order is Order.TOTAL else "", *row)
+        for service in given.ring:
+            row = measure(service, RING, given.port, given.seconds, given.fast)
+            table.add_row(f"{service}, on a ring", "", *row)
     Console(width=None if sys.stdout.isatty() else 120).print(table)
     return 0
 

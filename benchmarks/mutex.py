@@ -25,6 +25,7 @@ from multiprocessing.synchronize import Barrier as BarrierType
 from rich.console import Console
 from rich.table import Table
 
+import vsync
 from benchmarks.harness import machine, the_machine_alone
 from ordering.mutex import ALGORITHMS, join
 from tools import peers
@@ -110,6 +111,49 @@ def ours(
     async def run() -> None:
         joined = join(me, listen=listen, peers=where, algorithm=algorithm, epochs=epochs)
         async with joined as mutex:
+            async with mutex.acquire(TOGETHER_S):
+                pass
+            await asyncio.to_thread(gate.wait, TOGETHER_S)
+            entered, end = [], time.perf_counter() + seconds
+            while asks and time.perf_counter() < end:
+                began = time.perf_counter()
+                async with mutex.acquire(TOGETHER_S):
+                    pass
+                entered.append(time.perf_counter() - began)
+                await asyncio.sleep(0)
+            if asks:
+                results.put(_tally(entered))
+            await asyncio.to_thread(gate.wait, TOGETHER_S)
+
+    asyncio.run(run())
+
+
+def ring(
+    me: int,
+    asks: bool,
+    seconds: float,
+    ports: dict[int, int],
+    gate: BarrierType,
+    results: "multiprocessing.SimpleQueue[Entered]",
+    service: str,
+) -> None:
+    """A member of a ring with a lock service: what survives crashes, partitions and merges."""
+    where = {member: f"127.0.0.1:{port}" for member, port in ports.items()}
+    listen = where.pop(me)
+
+    async def run() -> None:
+        joining = vsync.join(
+            "locks",
+            id=me,
+            listen=listen,
+            peers=where,
+            insecure_plaintext=True,
+            quorum=vsync.MajorityOfExpected(frozenset(MEMBERS)),
+        )
+        async with joining as group:
+            locks = await group.locks(service=vsync.Service(service))
+            await locks.seen(len(MEMBERS))
+            mutex = locks.named("the lock")
             async with mutex.acquire(TOGETHER_S):
                 pass
             await asyncio.to_thread(gate.wait, TOGETHER_S)
@@ -218,6 +262,8 @@ def contestants(seconds: float, redis_program: str | None) -> Iterator[Result | 
         for epochs in (True, False):
             name = f"{algorithm}, {'with epochs' if epochs else 'bare'}"
             yield measure(name, ours, seconds, (algorithm, epochs))
+    for service in vsync.Service:
+        yield measure(f"lock service on a ring, {service.value}", ring, seconds, (service.value,))
     if redis_program is None or find_spec("redis") is None:
         yield "Redis: left out; it needs redis-server and pip install redis"
     else:

@@ -68,10 +68,16 @@ def message_name(ring: RingId, sequence: int, index: int | None) -> str:
     return f"{ring}/{sequence}" if index is None else f"{ring}/{sequence}.{index}"
 
 
+WHOLE_RING = 1
+"""The number of messages for all members of a ring, whatever groups they are in."""
+
+
 def group_number(name: str) -> int:
-    """The number of a group on the wire, 1 to 2^32 - 1: the first bytes of its name's SHA-256.
+    """The number of a group on the wire, 2 to 2^32 - 1: the first bytes of its name's SHA-256.
+
+    0 is the channel that says who is in which group, :data:`WHOLE_RING` what its name says.
 
     >>> group_number("orders")
     471239387
     """
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") or 1
+    return max(2, int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big"))

@@ -10,7 +10,7 @@ from typing import TypeVar
 from clocksync.runtime.errors import ToolkitError
 from ordering.mutex.leases import EpochConfig as LeaseConfig
 from vsync.events import Configuration, Leave, Messages, Moved
-from vsync.identity import Service
+from vsync.identity import WHOLE_RING, Service
 from vsync.node.loop import Own, RingLoop, Room, Told
 from vsync.node.message import Event, Message, unfold
 from vsync.node.portal import (
@@ -30,9 +30,9 @@ Machine = TypeVar("Machine", bound=Replicated)
 class BlockingGroup(Side):
     """See :class:`vsync.node.group.Group`."""
 
-    def __init__(self, loop: RingLoop, number: int, policy: Policy = NO_QUORUM) -> None:
-        super().__init__(loop, number)
-        self._portal = Portal(self.id, policy, number, self._submit_of)
+    def __init__(self, loop: RingLoop, policy: Policy = NO_QUORUM) -> None:
+        super().__init__(loop)
+        self._portal = Portal(self.id, policy, self._submit_of)
         self._portal.start()
         self._changed = threading.Condition()
         self._events: deque[Event] = deque()
@@ -159,7 +159,7 @@ class BlockingGroup(Side):
                     for n, handle in enumerate(told.handles):
                         if handle in self._delivered:
                             self._delivered[handle] = unfold(told.messages)[n]
-                if isinstance(messages, Messages) and messages.group != self.number:
+                if isinstance(messages, Messages) and messages.group != WHOLE_RING:
                     self.loop.taken(sum(map(len, messages.payloads)))
                     layer.append(messages)
                 elif isinstance(messages, Messages | Configuration):

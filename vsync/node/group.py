@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from ordering.mutex.leases import EpochConfig as LeaseConfig
 from vsync.events import Configuration, Leave, Messages, Moved, Refusal, Refused
-from vsync.identity import Service
+from vsync.identity import WHOLE_RING, Service
 from vsync.node.channel import ProcessGroup
 from vsync.node.entry import Entry
 from vsync.node.locks import Locks
@@ -40,9 +40,9 @@ Machine = TypeVar("Machine", bound=Replicated)
 class Group(Side):
     """One member's view of its group, in an asyncio program. Made by :func:`vsync.join`."""
 
-    def __init__(self, loop: RingLoop, number: int, policy: Policy = NO_QUORUM) -> None:
-        super().__init__(loop, number)
-        self._services = Services(self.id, policy, number, self._submit_of)
+    def __init__(self, loop: RingLoop, policy: Policy = NO_QUORUM) -> None:
+        super().__init__(loop)
+        self._services = Services(self.id, policy, self._submit_of)
         self._entry = Entry(self._services, policy)
         self._asyncio = asyncio.get_running_loop()
         self._inbox: deque[list[Told]] = deque()
@@ -304,7 +304,7 @@ class Group(Side):
                 self._refuse(told)
 
     def _sort(self, messages: Messages) -> None:
-        if messages.group == self.number:
+        if messages.group == WHOLE_RING:
             self._events.append(messages)
         else:
             self.loop.taken(sum(map(len, messages.payloads)))

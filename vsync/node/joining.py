@@ -171,7 +171,7 @@ class Joining:
             storage="lost" if kept is None else "kept",
             backlog_bytes=self.backlog_bytes,
         )
-        member = make(loop, group_number(self.group), self.quorum)
+        member = make(loop, self.quorum)
         loop.listener = member
         for peer in peers:
             sealer.greet(peer, time.monotonic_ns())

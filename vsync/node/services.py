@@ -14,10 +14,9 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol
 
-from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import SECOND
 from vsync.events import Configuration, Messages, Moved
-from vsync.identity import Service, group_number
+from vsync.identity import Service
 from vsync.node.message import NotAMember
 from vsync.replication.events import (
     CancelTimer,
@@ -56,19 +55,14 @@ class Part(Protocol):
 
 
 class Services:
-    """The layer of one member.
+    """The layer of one member."""
 
-    Args:
-        base: the number of the channel that is not ours: what is multicast to the whole ring.
-    """
-
-    def __init__(self, me: int, policy: Policy, base: int, submit: Submit) -> None:
+    def __init__(self, me: int, policy: Policy, submit: Submit) -> None:
         self.member = Member(me, policy)
         self.quorum: bool | None = None
         self.quorum_unknown_since: int | None = now_ns()
         self.error: BaseException | None = None
         """Set when nothing more will happen."""
-        self._base = base
         self._submit = submit
         self._asyncio = asyncio.get_running_loop()
         self._parts: dict[str, Part] = {}
@@ -82,13 +76,11 @@ class Services:
         """Be in a group; `part` hears of it from now on.
 
         Raises:
-            BadConfig: no group can be called so, or its number is the ring's own.
+            BadConfig: no group can be called so.
             MisusedCore: we are in it.
             NotAMember: this member has left the ring.
         """
         self.check()
-        if group_number(name) == self._base:
-            raise BadConfig(f"{name!r} is the name of the whole ring: choose another one")
         effects = self.member.join(name, core)
         self._parts[name] = part
         self._carry_out(effects)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from vsync.events import Configuration, Messages, Submit
-from vsync.identity import Service
+from vsync.identity import WHOLE_RING, Service
 from vsync.node.loop import RingLoop
 from vsync.node.message import Event, NotAMember
 
@@ -11,10 +11,9 @@ from vsync.node.message import Event, NotAMember
 class Side:
     """The application's side of a member."""
 
-    def __init__(self, loop: RingLoop, number: int) -> None:
+    def __init__(self, loop: RingLoop) -> None:
         self.loop = loop
         self.id = loop.engine.me
-        self.number = number
         self.error: BaseException | None = None
         self.configuration: Configuration | None = None
         """The one in force, as far as it was told."""
@@ -54,13 +53,13 @@ class Side:
         return size
 
     def _post(
-        self, payloads: Sequence[bytes], size: int, service: Service, number: int | None = None
+        self, payloads: Sequence[bytes], size: int, service: Service, number: int = WHOLE_RING
     ) -> int:
         handle = self._next
         self._next += len(payloads)
         self._submitted += len(payloads)
         self._submitted_bytes += size
-        self.loop.post(Submit(handle, payloads, service, self.number if number is None else number))
+        self.loop.post(Submit(handle, payloads, service, number))
         return handle
 
     def _over(self) -> BaseException:
