@@ -133,9 +133,11 @@ class Host:
         port: int | None = None,
         sender: str | None = None,
         to: str | None = None,
+        above: int | None = None,
     ) -> None:
         """Lose this share of the UDP datagrams that arrive here (to `port`, else to any; from the
-        address `sender`, else from anybody; sent to the address or network `to`, else to any).
+        address `sender`, else from anybody; sent to the address or network `to`, else to any;
+        longer than `above` bytes, else of any length).
 
         It replaces the share given before; 0 loses none and 1 all, which is silence without an
         error at the sender. Neighbour discovery and ICMP are spared.
@@ -145,6 +147,8 @@ class Host:
             which = f"ip saddr {sender} {which}"
         if to:
             which = f"ip daddr {to} {which}"
+        if above:
+            which = f"{which} meta length > {above}"
         chance = f"numgen random mod 1000000 < {round(share * 1_000_000)}" if share < 1 else ""
         self._nft("add table inet clocksync\ndelete table inet clocksync\n")
         if share > 0:

@@ -46,6 +46,9 @@ SEGMENT_BYTES = 8 + 1 + 1 + 1 + 2
 
 SEGMENTS_MAX = 64
 
+PROBE_BYTES = 4 + 2
+"""Of a Probe without padding."""
+
 TRAIN_BYTES = 2 + 2 + 2
 """Of a Train beside its two frames."""
 
@@ -473,10 +476,11 @@ class Train(Frame):
 
 @dataclass(frozen=True, slots=True)
 class Probe(Frame):
-    """Asks, by multicast, who hears this; below the ring."""
+    """Asks who hears this: by multicast, or with a datagram of full size; below the ring."""
 
     KIND: ClassVar[int] = 0x39
-    number: Annotated[U32, "of the question"]
+    number: Annotated[U32, "of the question; the highest bit is set in one of full size"]
+    padding: Annotated[bytes, Sized(maximum=PAYLOAD_MAX), "what makes it large"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,17 @@ def test_members_without_multicast(tmp_path):
     assert set(transports(group)) == {"unicast (IP multicast is switched off)"}
 
 
+def test_large_datagrams_that_vanish_are_told(tmp_path):
+    with members(tmp_path, rate=10, more=["--size=16"]) as group:
+        group.hosts[2].lose(1.0, above=1000)
+        for process in group.alive.values():
+            process.may_say = b"member 2 gets small datagrams of ours and none of 1472 bytes"
+        group.run(21.0)
+        assert {group.view(me) for me in group.hosts} == {(1, 2, 3)}
+        group.hosts[2].lose(0.0)
+    assert [bool(group.alive[me].said) for me in group.hosts] == [True, False, True]
+
+
 @pytest.mark.parametrize("service", ["agreed", "safe"])
 def test_a_member_is_killed_and_comes_back_with_its_disk(tmp_path, service):
     with members(tmp_path, more=[f"--service={service}"]) as group:

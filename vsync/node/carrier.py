@@ -8,6 +8,7 @@ that leaves with the token shares its datagram: most of what a rotation takes un
 system calls, and one that is not made on either side makes it shorter by as much.
 """
 
+import logging
 import struct
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,13 +16,27 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.wire import Frame
-from vsync.frames import SEGMENT_BYTES, TRAIN_BYTES, Data, Heard, Probe, Segment, Token, Train
+from vsync.frames import (
+    PROBE_BYTES,
+    SEGMENT_BYTES,
+    TRAIN_BYTES,
+    Data,
+    Heard,
+    Probe,
+    Segment,
+    Token,
+    Train,
+)
+from vsync.node.path import Path
 from vsync.node.reach import Reach
 from vsync.node.segments import Assembler, Cutter
 from vsync.security.keyring import KeyRing
 
 _HEAD = struct.Struct(">HH")
 _LENGTH = struct.Struct(">H")
+_FULL_SIZE = 1 << 31  # a question about size, not about multicast
+
+logger = logging.getLogger("vsync")
 
 Came = tuple[int, int, bytes | memoryview]
 """Sender, kind and body of a frame that was let in."""
@@ -78,6 +93,7 @@ class Carrier:
         self.dropped: Counter[str] = Counter()
         """Datagrams that were not let in, by reason."""
         self.reach = reach
+        self.path = Path()
         self.resent = 0
         """Messages sent again because somebody lacked them."""
         self._me = me
@@ -202,16 +218,33 @@ class Carrier:
     def _carries(self, to: Sequence[int]) -> bool:
         return self.reach is not None and self.reach.carries(to, self._now)
 
-    def due_ns(self) -> int | None:
-        """When :meth:`tick` is to be called; None: never."""
-        return self.reach.due_ns() if self.reach is not None else None
+    def due_ns(self) -> int:
+        """When :meth:`tick` is to be called."""
+        due = self.path.due_ns()
+        return due if self.reach is None else min(due, self.reach.due_ns())
 
     def tick(self, now: int) -> None:
         """Time has come to `now`."""
         self._now, reach = now, self.reach
         if reach is not None and now >= reach.due_ns():
-            probe = Probe(reach.ask(now)).encode()
+            probe = Probe(reach.ask(now), b"").encode()
             self._sender.multicast((self._sealer.seal(Probe.KIND, probe),))
+        if now >= self.path.due_ns():
+            self._ask_paths(now)
+
+    def _ask_paths(self, now: int) -> None:
+        whom, vanishing = self.path.ask(now)
+        body = Probe(_FULL_SIZE, bytes(self._whole_bytes - PROBE_BYTES)).encode()
+        for peer in whom:
+            self._sender.send((self._sealer.seal(Probe.KIND, body),), (peer,))
+        for peer in vanishing:
+            size = self._whole_bytes + self._sealer.OVERHEAD
+            logger.warning(
+                "member %d gets small datagrams of ours and none of %d bytes: the path's MTU is"
+                " smaller than this group's",
+                peer,
+                size,
+            )
 
     def _cut(self, frame: Frame | None, kind: int, body: bytes) -> list[bytes]:
         """The datagrams that carry a frame."""
@@ -230,13 +263,14 @@ class Carrier:
         now: int,
     ) -> None:
         """Let in what is to be let in; tokens apart."""
-        read = self._sealer.open
+        read, heard = self._sealer.open, self.path.heard.add
         for datagram in datagrams:
             try:
                 came = read(datagram, now)
                 if came is None:
                     continue
                 sender, kind, body = came
+                heard(sender)
                 if kind == Segment.KIND:
                     whole = self._assembler.put(body)
                     if whole is None:
@@ -276,5 +310,9 @@ class Carrier:
         if kind == Probe.KIND:
             heard = Heard(Probe.decode(body).number).encode()
             self._sender.send((self._sealer.seal(Heard.KIND, heard),), (sender,))
+            return
+        number = Heard.decode(body).number
+        if number & _FULL_SIZE:
+            self.path.answered(sender)
         elif self.reach is not None:
-            self.reach.heard(sender, Heard.decode(body).number, self._now)
+            self.reach.heard(sender, number, self._now)

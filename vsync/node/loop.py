@@ -249,8 +249,7 @@ class RingLoop:
             self._receive(ready)
         self._use_tokens()
         self._fire_timers()
-        tick = self._carrier.due_ns()
-        if tick is not None and (now := time.monotonic_ns()) >= tick:
+        if (now := time.monotonic_ns()) >= self._carrier.due_ns():
             self._carrier.tick(now)
         self._carrier.flush()
         for peer, datagram in self.sealer.take_outgoing():
@@ -258,17 +257,11 @@ class RingLoop:
         self._tell()
 
     def _wait(self) -> list[tuple[int, int]]:
-        due = min([at for at, _ in self._timers.values()], default=None)
-        tick = self._carrier.due_ns()
-        if tick is not None:
-            due = tick if due is None else min(due, tick)
-        if self._held_until:
-            due = self._held_until if due is None else min(due, self._held_until)
+        due = min([at for at, _ in self._timers.values()], default=self._carrier.due_ns())
+        due = min(due, self._carrier.due_ns(), self._held_until or due)
         self._waits = True
         if self._inputs or self.sockets.has_more:
             timeout = 0.0
-        elif due is None:
-            timeout = -1.0
         else:
             timeout = max(0.0, (due - time.monotonic_ns()) / SECOND)
         ready = self._poll.poll(timeout)

@@ -42,7 +42,7 @@ class Reach:
             self._next_ns = now + ASK_SOON_NS
         else:
             self._next_ns = now + ASK_EVERY_NS
-        self._number = self._number + 1 & 0xFFFF_FFFF
+        self._number = self._number + 1 & 0x7FFF_FFFF
         return self._number
 
     def heard(self, peer: int, number: int, now: int) -> None:
