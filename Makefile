@@ -48,6 +48,7 @@ bench: $(INSTALLED) ## every figure beside its peers, in one run (root on Linux;
 	@$(BIN)/python -m benchmarks.mutex
 	@$(BIN)/python -m benchmarks.seal
 	@$(BIN)/python -m benchmarks.ring_thread
+	@$(BIN)/python -m benchmarks.state_transfer
 	@$(BIN)/python -m benchmarks.ring_crash
 	@$(BIN)/python -m benchmarks.ring_members
 	@$(BIN)/python -m benchmarks.ring
