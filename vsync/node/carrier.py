@@ -8,10 +8,9 @@ that leaves with the token shares its datagram: most of what a rotation takes un
 system calls, and one that is not made on either side makes it shorter by as much.
 """
 
-import logging
 import struct
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, NamedTuple, Protocol
 
 from clocksync.runtime.errors import MalformedFrame
@@ -35,8 +34,6 @@ from vsync.security.keyring import KeyRing
 _HEAD = struct.Struct(">HH")
 _LENGTH = struct.Struct(">H")
 _FULL_SIZE = 1 << 31  # a question about size, not about multicast
-
-logger = logging.getLogger("vsync")
 
 Came = tuple[int, int, bytes | memoryview]
 """Sender, kind and body of a frame that was let in."""
@@ -80,6 +77,7 @@ class Carrier:
     Args:
         datagram_bytes: of a whole datagram, the sealer's part with it.
         reach: who hears our multicasts; None: there are none.
+        warn: takes what a person should know.
     """
 
     def __init__(
@@ -89,11 +87,13 @@ class Carrier:
         sender: Sender,
         datagram_bytes: int,
         reach: Reach | None = None,
+        warn: Callable[[str], object] = lambda text: None,
     ) -> None:
         self.dropped: Counter[str] = Counter()
         """Datagrams that were not let in, by reason."""
         self.reach = reach
         self.path = Path()
+        self._warn = warn
         self.resent = 0
         """Messages sent again because somebody lacked them."""
         self._me = me
@@ -239,11 +239,9 @@ class Carrier:
             self._sender.send((self._sealer.seal(Probe.KIND, body),), (peer,))
         for peer in vanishing:
             size = self._whole_bytes + self._sealer.OVERHEAD
-            logger.warning(
-                "member %d gets small datagrams of ours and none of %d bytes: the path's MTU is"
-                " smaller than this group's",
-                peer,
-                size,
+            self._warn(
+                f"member {peer} gets small datagrams of ours and none of {size} bytes: the path's"
+                " MTU is smaller than this group's"
             )
 
     def _cut(self, frame: Frame | None, kind: int, body: bytes) -> list[bytes]:

@@ -14,6 +14,7 @@ token is held back, a quarter of the token timeout at most, which slows the whol
 slowest member; at ``backlog_limit`` times that the member gives up and leaves.
 """
 
+import logging
 import os
 import select
 import sys
@@ -68,6 +69,8 @@ BACKLOG_BYTES = 64 << 20
 BACKLOG_LIMIT = 4
 CHANGES_KEPT = 20
 SWITCH_S = 0.0005
+
+logger = logging.getLogger("vsync")
 
 
 def _nothing() -> None:
@@ -158,7 +161,9 @@ class RingLoop:
         self.accepted = 0
         self.accepted_bytes = 0
         reach = Reach() if sockets.ear is not None else None
-        self._carrier = Carrier(engine.me, sealer, sockets, engine.config.datagram_bytes, reach)
+        self._carrier = Carrier(
+            engine.me, sealer, sockets, engine.config.datagram_bytes, reach, logger.warning
+        )
         self._tokens: list[Came] = []
         self._held_until = 0
         self._told: list[Told] = []

@@ -22,9 +22,9 @@ TOKEN = make_token(5, 1, 9, 3, 1, 1, 65535, 1, 0, 0, 4, 1_000, (), (0, 1) * 3)
 class Wire:
     """Keeps what leaves, opened by its receivers."""
 
-    def __init__(self, me=1, datagram_bytes=600, reach=None):
+    def __init__(self, me=1, datagram_bytes=600, reach=None, warn=print):
         self.left = []
-        self.carrier = Carrier(me, PlainSealer(CLUSTER, me), self, datagram_bytes, reach)
+        self.carrier = Carrier(me, PlainSealer(CLUSTER, me), self, datagram_bytes, reach, warn)
 
     def multicast(self, datagrams):
         self.send(datagrams, ("all",))
