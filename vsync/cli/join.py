@@ -6,23 +6,25 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clocksync.runtime.errors import BadConfig, ToolkitError
-from clocksync.runtime.units import parse_duration
+from vsync.cli import standard_input
+from vsync.cli.effective import Effective, effective, peers_of, said_on_the_command_line
 from vsync.cli.join_view import live, told
-from vsync.config import RingConfig
 from vsync.events import Configuration, Messages
 from vsync.identity import Service
 from vsync.node.group import Group
-from vsync.node.joining import Joining
+from vsync.node.joining import Endpoint, Joining
 from vsync.node.joining import join as join_group
 from vsync.node.loop import SlowConsumer, StateNotSaved
 from vsync.node.message import Event, NotAMember
+from vsync.node.metrics import Counted, library, serving
 from vsync.node.tally import Tally
 
 SCHEMA = "vsync.join/1"
@@ -31,40 +33,71 @@ BATCH_MOST = 1000
 
 
 def join(
-    group: Annotated[str, typer.Argument(help="The group's name.")],
-    id: Annotated[int, typer.Option("--id", help="This member's number, its own in the group.")],
-    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to receive.")],
+    group: Annotated[
+        str | None, typer.Argument(metavar="GROUP", help="The group's name; or in --config.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings (TOML); options go over what is in it.")
+    ] = None,
+    id: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            envvar="VSYNC_ID",
+            help='This member\'s number, its own in the group; "hostname": that at the end of the'
+            " host's name, and 1.",
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where to receive.")
+    ] = None,
     peer: Annotated[
         list[str] | None, typer.Option(metavar="ID=HOST:PORT", help="Another member; repeatable.")
     ] = None,
+    wait_for_peers: Annotated[
+        str | None, typer.Option(metavar="S", help="How long their names may take to resolve.")
+    ] = None,
     key_file: Annotated[
-        Path | None, typer.Option(help="The group's key (vsync key generate FILE).")
+        str | None, typer.Option(help="The group's key (vsync key generate FILE).")
     ] = None,
     insecure_plaintext: Annotated[
         bool, typer.Option("--insecure-plaintext", help="Go without a key and unprotected.")
     ] = False,
-    service: Annotated[Service, typer.Option(help="How what is sent here is ordered.")] = (
-        Service.AGREED
-    ),
+    service: Annotated[
+        Service | None, typer.Option(help="How what is sent here is ordered.  [default: agreed]")
+    ] = None,
     state: Annotated[
-        Path | None, typer.Option(help="Directory for what must outlive a crash.")
+        str | None, typer.Option(help="Directory for what must outlive a crash.")
     ] = None,
     history: Annotated[
-        Path | None, typer.Option(help="Append what happens to this file (JSON Lines).")
+        str | None, typer.Option(help="Append what happens to this file (JSON Lines).")
     ] = None,
     rate: Annotated[
         float, typer.Option(help="Unattended: multicast so many messages a second.")
     ] = 0.0,
     size: Annotated[int, typer.Option(help="Bytes of each.")] = 64,
-    multicast: Annotated[bool, typer.Option(help="IP multicast, where it works.")] = True,
+    multicast: Annotated[
+        bool | None,
+        typer.Option("--multicast/--no-multicast", help="IP multicast, where it works."),
+    ] = None,
     duration: Annotated[
         float | None, typer.Option(help="Leave after so many seconds; default: on Ctrl-C.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON at the end.")] = False,
-    mtu: Annotated[int, typer.Option(help="Of the network, bytes.")] = 1500,
+    preset: Annotated[
+        str | None, typer.Option(help="Of the network: loopback, lan, wan.  [default: lan]")
+    ] = None,
+    mtu: Annotated[int | None, typer.Option(help="Of the network, bytes.  [default: 1500]")] = None,
     token_timeout: Annotated[
-        str, typer.Option(help="Silence after which a member is given up.")
-    ] = "1s",
+        str | None, typer.Option(help="Silence after which a member is given up.  [default: 1s]")
+    ] = None,
+    status_socket: Annotated[
+        str | None, typer.Option(metavar="PATH", help='Where `vsync status` asks; or "none".')
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="Serve Prometheus metrics; HOST: 127.0.0.1."),
+    ] = None,
 ) -> None:
     """Join a group: see its members and messages, and type to multicast.
 
@@ -76,43 +109,61 @@ def join(
         raise BadConfig(f"--rate {rate:g} is not in 0 to 10,000,000")
     if duration is not None and not 0 < duration <= 10_000_000:
         raise BadConfig(f"--duration {duration:g} is not in 0 to 10,000,000")
-    config = _config(listen, mtu, token_timeout)
-    if not 0 <= size <= config.message_bytes_max:
-        raise BadConfig(f"--size {size} is not in 0 to {config.message_bytes_max}")
-    joining = join_group(
-        group,
+    said = said_on_the_command_line(
+        group=group,
         id=id,
         listen=listen,
-        peers=dict(map(_peer, peer or ())),
-        key=key_file,
-        insecure_plaintext=insecure_plaintext,
+        peer=peer or (),
+        wait_for_peers=wait_for_peers,
+        key_file=key_file,
+        insecure_plaintext=insecure_plaintext or None,
+        service=service,
         state=state,
         history=history,
-        config=config,
         multicast=multicast,
+        preset=preset,
+        mtu=mtu,
+        token_timeout=token_timeout,
+        status_socket=status_socket,
+        metrics=metrics,
     )
-    run = Run(joining, service, rate, size, duration, as_json)
-    try:
-        asyncio.run(run.go())
-    except* (SlowConsumer, StateNotSaved, NotAMember) as failed:
-        typer.echo(f"vsync: {failed.exceptions[0]}", err=True)
-        raise typer.Exit(1) from None
+    member = effective(said, config)
+    if not 0 <= size <= member.config.message_bytes_max:
+        raise BadConfig(f"--size {size} is not in 0 to {member.config.message_bytes_max}")
+    if member.metrics is not None:
+        library()  # is it there? Better asked before others see us
+    with peers_of(member, _note) as peers:
+        run = Run(_joining(member, peers), member.service, rate, size, duration, as_json)
+        run.metrics = member.metrics
+        try:
+            asyncio.run(run.go())
+        except* (SlowConsumer, StateNotSaved, NotAMember) as failed:
+            typer.echo(f"vsync: {failed.exceptions[0]}", err=True)
+            raise typer.Exit(1) from None
 
 
-def _config(listen: str, mtu: int, token_timeout: str) -> RingConfig:
-    headers = 48 if listen.startswith("[") else 28
-    try:
-        timeout = parse_duration(token_timeout)
-    except ValueError as error:
-        raise BadConfig(f"--token-timeout: {error}") from None
-    return RingConfig.within(timeout, datagram_bytes=mtu - headers)
+def _note(line: str) -> None:
+    typer.echo(f"vsync: {line}", err=True)
 
 
-def _peer(text: str) -> tuple[int, str]:
-    number, equals, endpoint = text.partition("=")
-    if not equals or not (number.isascii() and number.isdigit()):
-        raise BadConfig(f"--peer {text!r}: write it as ID=HOST:PORT, such as 2=10.0.0.2:5410")
-    return int(number), endpoint
+def _joining(member: Effective, peers: Mapping[int, Endpoint]) -> Joining:
+    said = member.settings
+    where, is_said = member.status_socket()
+    joining = join_group(
+        member.group,
+        id=member.id,
+        listen=member.listen,
+        peers=peers,
+        key=said.key_file,
+        insecure_plaintext=bool(said.insecure_plaintext),
+        state=said.state,
+        history=said.history,
+        config=member.config,
+        multicast=said.multicast is not False,
+        status=where,
+    )
+    joining.status_must_be = is_said
+    return joining
 
 
 class Run:
@@ -132,6 +183,8 @@ class Run:
         self.tally = Tally()
         self.submitted = 0
         self.transport = ""
+        self.metrics: tuple[str, int] | None = None
+        """Where to serve metrics."""
         self._over = asyncio.Event()
 
     async def go(self) -> None:
@@ -140,8 +193,15 @@ class Run:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._over.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        is_live = not self.as_json and not self.rate and sys.stdin.isatty() and sys.stdout.isatty()
-        async with self.joining as group, asyncio.TaskGroup() as tasks:
+        is_quiet = self.as_json or self.rate or standard_input.is_nothing()
+        is_live = not is_quiet and sys.stdin.isatty() and sys.stdout.isatty()
+        async with self.joining as group:
+            with self._measured():
+                await self._take_part(group, is_live)
+        self._finish()
+
+    async def _take_part(self, group: Group, is_live: bool) -> None:
+        async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._receive(group, is_live))
             speaking = tasks.create_task(self._speak(group, is_live))
             with suppress(TimeoutError):
@@ -149,7 +209,17 @@ class Run:
             speaking.cancel()
             self.transport = group.loop.transport
             await group.leave()
-        self._finish()
+
+    def _measured(self) -> AbstractContextManager[object]:
+        """Metrics, if they are asked for, until the end."""
+        if self.metrics is None:
+            return nullcontext()
+        assert self.joining.observer is not None, "entered"
+        return serving(self.metrics, self.joining.observer, self._count)
+
+    def _count(self) -> Counted:
+        tally = self.tally
+        return Counted(self.submitted, tally.delivered, len(tally.configurations))
 
     async def _speak(self, group: Group, is_live: bool) -> None:
         """Multicast, whatever there is."""
@@ -204,13 +274,11 @@ class Run:
                 await asyncio.sleep(TICK_S)
 
     async def _read_lines(self, group: Group) -> None:
-        """What comes on standard input, line by line."""
-        reader = asyncio.StreamReader()
-        protocol = asyncio.StreamReaderProtocol(reader)
-        loop = asyncio.get_running_loop()
-        await loop.connect_read_pipe(lambda: protocol, sys.stdin)
-        async for line in reader:
-            await self.say(group, line.rstrip(b"\n").decode("utf-8", "replace"))
+        """What comes on standard input, line by line; its end is ours, unless it never began."""
+        if standard_input.is_nothing():
+            return
+        async for line in standard_input.lines():
+            await self.say(group, line.decode("utf-8", "replace"))
         if self.duration is None:
             self._over.set()
 

@@ -9,11 +9,13 @@ import typer
 from clocksync.cli.running import run_app
 from vsync.cli.bench import bench
 from vsync.cli.check import check
+from vsync.cli.check_config import check_config
 from vsync.cli.explain import explain
 from vsync.cli.join import join
 from vsync.cli.key import key
 from vsync.cli.locks import locks
 from vsync.cli.simulate import simulate
+from vsync.cli.status import status
 
 app = typer.Typer(
     name="vsync",
@@ -25,6 +27,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(join)
+app.command()(status)
+app.command("check-config")(check_config)
 app.command()(bench)
 app.command()(locks)
 app.command()(simulate)

@@ -16,6 +16,7 @@ from typing import ClassVar, NamedTuple, Protocol
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.wire import Frame
 from vsync.frames import (
+    PAYLOAD_MAX,
     PROBE_BYTES,
     SEGMENT_BYTES,
     TRAIN_BYTES,
@@ -234,7 +235,8 @@ class Carrier:
 
     def _ask_paths(self, now: int) -> None:
         whom, vanishing = self.path.ask(now)
-        body = Probe(_FULL_SIZE, bytes(self._whole_bytes - PROBE_BYTES)).encode()
+        padding = bytes(min(self._whole_bytes - PROBE_BYTES, PAYLOAD_MAX))
+        body = Probe(_FULL_SIZE, padding).encode()
         for peer in whom:
             self._sender.send((self._sealer.seal(Probe.KIND, body),), (peer,))
         for peer in vanishing:

@@ -24,7 +24,9 @@ from vsync.node.carrier import Sealer
 from vsync.node.clock import SystemClock
 from vsync.node.group import Group
 from vsync.node.loop import BACKLOG_BYTES, RingLoop
+from vsync.node.observing import Observer
 from vsync.node.sockets import Sockets, multicast_address
+from vsync.node.status import StatusServer, placed
 from vsync.node.storage import Forgetful, Storage
 from vsync.replication.quorum import NO_QUORUM, Policy
 from vsync.security import keys
@@ -80,6 +82,7 @@ class Joining:
         multicast: bool = True,
         backlog_bytes: int = BACKLOG_BYTES,
         quorum: Policy = NO_QUORUM,
+        status: "str | os.PathLike[str] | None" = None,
     ) -> None:
         if not group:
             raise BadConfig("a group needs a name")
@@ -103,6 +106,12 @@ class Joining:
         self.multicast = multicast
         self.backlog_bytes = backlog_bytes
         self.quorum = quorum
+        self.status = status
+        self.status_must_be = True
+        """Whether not to join where the status socket cannot be made."""
+        self.observer: Observer | None = None
+        """Tells how the member is, from when it was entered."""
+        self._answering: StatusServer | None = None
         self.member: Group | BlockingGroup | None = None
         self._history: FileHistory | None = None
         self._disk: Storage | Forgetful = Forgetful()
@@ -173,13 +182,33 @@ class Joining:
         )
         member = make(loop, self.quorum)
         loop.listener = member
+        self._observe(member)
         for peer in peers:
             sealer.greet(peer, time.monotonic_ns())
         loop.start()
         self.member = member
         return member
 
+    def _observe(self, member: Group | BlockingGroup) -> None:
+        self.observer = Observer(
+            member.loop, self.group, lambda: member.configuration, lambda: member.has_ended
+        )
+        if self.status is None:
+            return
+        try:
+            path = placed(self.status, self.group, self.id)
+            self._answering = StatusServer(self.observer, path)
+        except BadConfig:
+            if self.status_must_be:
+                member.loop.sockets.close()
+                member.ended(None)
+                raise
+        else:
+            self._answering.start()
+
     def _close(self) -> None:
+        if self._answering is not None:
+            self._answering.close()
         if self.member is not None:
             self.member.loop.stop()
             self.member.loop.join(LEAVE_SECONDS)
@@ -246,6 +275,7 @@ def join(
     multicast: bool = True,
     backlog_bytes: int = BACKLOG_BYTES,
     quorum: Policy = NO_QUORUM,
+    status: "str | os.PathLike[str] | None" = None,
 ) -> Joining:
     """Join a group: ``async with vsync.join(...) as group``, or ``with`` in a program without
     asyncio.
@@ -269,6 +299,8 @@ def join(
         backlog_bytes: how much may be delivered and not taken before the ring is slowed down.
         quorum: which side of a divided network may go on, for groups, replicated state and locks
             (``docs/replication.md``); the same at all members.
+        status: a path, or a folder, for the socket at which ``vsync status`` asks
+            (``docs/operations.md``).
 
     Raises:
         BadConfig: an argument is impossible, a name does not resolve, an address cannot be listened
@@ -289,4 +321,5 @@ def join(
         multicast=multicast,
         backlog_bytes=backlog_bytes,
         quorum=quorum,
+        status=status,
     )

@@ -60,3 +60,10 @@ def test_questions_fill_a_datagram_and_are_answered_with_a_small_one():
     assert (back, answer.kind) == (1, Heard.KIND)
     one.carrier.open([PlainSealer(7, 2).seal(Heard.KIND, bytes(answer.body))], [], [], 0)
     assert one.carrier.path.vanishing == set()
+
+
+def test_a_question_is_never_larger_than_a_frame_can_be():
+    wire = Wire(1, datagram_bytes=65_507)
+    wire.carrier.open([PlainSealer(7, 2).seal(HoldCancel.KIND, b"")], [], [], 0)
+    wire.carrier.tick(0)
+    assert [kind for _, kind in wire.kinds] == [Probe.KIND]

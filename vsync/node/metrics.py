@@ -1,0 +1,144 @@
+"""A member's counters for Prometheus, by HTTP.  [I/O]
+
+Needs the extra ``metrics``. Each request is one look at the member
+(:class:`~vsync.node.observing.Observer`), so that the figures of one answer belong together.
+"""
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from clocksync.runtime.errors import BadConfig, MissingExtra
+from clocksync.runtime.units import to_seconds
+from vsync.node.observing import NoAnswer, Observer
+from vsync.states import State
+
+LOOPBACK = "127.0.0.1"
+LABELS = ("group", "member")
+
+
+class Counted(NamedTuple):
+    """What the application's side counted."""
+
+    submitted: int
+    delivered: int
+    configurations: int
+
+
+class Metric(NamedTuple):
+    """One metric; a counter's name ends with ``_total``."""
+
+    name: str
+    help: str
+
+
+METRICS = (
+    Metric("vsync_up", "1 while the member answers, 0 after it has ended or is stuck"),
+    Metric("vsync_state", "1 for the state the member is in, by state"),
+    Metric("vsync_members", "members of the ring"),
+    Metric("vsync_delivered_total", "messages delivered to the application"),
+    Metric("vsync_submitted_total", "messages the application sent"),
+    Metric("vsync_configurations_total", "configurations, transitional ones too"),
+    Metric("vsync_rotations_total", "visits of the token"),
+    Metric("vsync_retransmissions_total", "message frames sent again because somebody lacked them"),
+    Metric("vsync_backlog_bytes", "delivered to the application and not taken by it"),
+    Metric("vsync_send_queue_messages", "accepted and not sent yet"),
+    Metric("vsync_send_queue_bytes", "accepted and not sent yet"),
+    Metric("vsync_dropped_total", "datagrams and frames that were not used, by reason"),
+    Metric("vsync_datagrams_sent_total", "datagrams sent"),
+    Metric("vsync_datagrams_received_total", "datagrams received"),
+    Metric("vsync_clock_error_seconds", "how far the clock can be off"),
+)
+_HELP = {metric.name: metric.help for metric in METRICS}
+
+Sample = tuple[str, dict[str, str], float]
+"""A metric's name, labels beside the group and the member, and value."""
+
+
+def samples(observer: Observer, counted: Counted) -> Iterator[Sample]:
+    """All that can be said now."""
+    try:
+        told = observer.look()
+    except NoAnswer:
+        yield "vsync_up", {}, 0
+        return
+    yield "vsync_up", {}, 1
+    for state in State:
+        yield "vsync_state", {"state": state.value}, told["state"] == state.value
+    yield "vsync_members", {}, len(told["ring"]["members"])
+    yield "vsync_delivered_total", {}, counted.delivered
+    yield "vsync_submitted_total", {}, counted.submitted
+    yield "vsync_configurations_total", {}, counted.configurations
+    yield "vsync_rotations_total", {}, told["rotations"]
+    yield "vsync_retransmissions_total", {}, told["retransmissions"]
+    yield "vsync_backlog_bytes", {}, told["backlog_bytes"]
+    yield "vsync_send_queue_messages", {}, told["send_queue"]["messages"]
+    yield "vsync_send_queue_bytes", {}, told["send_queue"]["bytes"]
+    for reason, count in told["dropped"].items():
+        yield "vsync_dropped_total", {"reason": reason}, count
+    yield "vsync_datagrams_sent_total", {}, told["datagrams"]["sent"]
+    yield "vsync_datagrams_received_total", {}, told["datagrams"]["received"]
+    yield "vsync_clock_error_seconds", {}, to_seconds(told["clock_error_ns"])
+
+
+class _Collector:
+    """What the library asks at each request."""
+
+    def __init__(self, core: Any, observer: Observer, counted: Callable[[], Counted]) -> None:
+        self._core, self._observer, self._counted = core, observer, counted
+        self._own = (observer.group, str(observer.loop.engine.me))
+
+    def collect(self) -> Iterable[Any]:
+        families: dict[str, Any] = {}
+        for name, labels, value in samples(self._observer, self._counted()):
+            if name not in families:
+                families[name] = self._family(name, tuple(labels))
+            families[name].add_metric((*self._own, *labels.values()), value)
+        return families.values()
+
+    def _family(self, name: str, more: tuple[str, ...]) -> Any:
+        labels = (*LABELS, *more)
+        if name.endswith("_total"):
+            return self._core.CounterMetricFamily(name, _HELP[name], labels=labels)
+        return self._core.GaugeMetricFamily(name, _HELP[name], labels=labels)
+
+
+def library() -> Any:
+    """The Prometheus client.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        return importlib.import_module("prometheus_client")
+    except ImportError:
+        raise MissingExtra("prometheus-client", "metrics") from None
+
+
+@contextmanager
+def serving(
+    address: tuple[str, int], observer: Observer, counted: Callable[[], Counted]
+) -> Iterator[int]:
+    """Serve at `address` until the end; gives the port.
+
+    Raises:
+        MissingExtra: the extra is missing.
+        BadConfig: the address cannot be used.
+    """
+    client = library()
+    core = importlib.import_module("prometheus_client.core")
+    registry = client.CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(core, observer, counted))
+    host, port = address
+    try:
+        server, thread = client.start_http_server(port, host, registry)
+    except OSError as error:
+        reason = error.strerror or error
+        raise BadConfig(f"--metrics {host}:{port} cannot be listened on: {reason}") from None
+    try:
+        yield int(server.server_port)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
