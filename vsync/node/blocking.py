@@ -32,7 +32,9 @@ class BlockingGroup(Side):
 
     def __init__(self, loop: RingLoop, policy: Policy = NO_QUORUM) -> None:
         super().__init__(loop)
-        self._portal = Portal(self.id, policy, self._submit_of)
+        self._portal = Portal(
+            self.id, policy, self._submit_of, loop.engine.config.message_bytes_max
+        )
         self._portal.start()
         self._changed = threading.Condition()
         self._events: deque[Event] = deque()

@@ -123,6 +123,7 @@ class ProcessGroup(Joined):
     def multicast_many(self, payloads: Sequence[bytes], service: Service = Service.AGREED) -> None:
         """Send several messages, in this order."""
         self._check()
+        self._services.check_messages(payloads)
         self._services.do(lambda member, now: member.multicast(self.name, payloads, service))
         self._own.extend([None] * len(payloads))
 

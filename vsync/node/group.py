@@ -42,7 +42,9 @@ class Group(Side):
 
     def __init__(self, loop: RingLoop, policy: Policy = NO_QUORUM) -> None:
         super().__init__(loop)
-        self._services = Services(self.id, policy, self._submit_of)
+        self._services = Services(
+            self.id, policy, self._submit_of, loop.engine.config.message_bytes_max
+        )
         self._entry = Entry(self._services, policy)
         self._asyncio = asyncio.get_running_loop()
         self._inbox: deque[list[Told]] = deque()

@@ -32,10 +32,10 @@ CLOSE_S = 1.0
 class Portal:
     """The thread, and what runs in it."""
 
-    def __init__(self, me: int, policy: Policy, submit: Submit) -> None:
+    def __init__(self, me: int, policy: Policy, submit: Submit, message_bytes_max: int) -> None:
         self.services: Services
         self.entry: Entry
-        self._given = me, policy, submit
+        self._given = me, policy, submit, message_bytes_max
         self._loop = asyncio.new_event_loop()
         self._is_there = threading.Event()
         self._gate = threading.Lock()

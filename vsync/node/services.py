@@ -11,7 +11,8 @@ suspended does not wake up with a lease that ended while it slept.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from clocksync.runtime.units import SECOND
@@ -29,7 +30,11 @@ from vsync.replication.member import GroupCore, Member
 from vsync.replication.quorum import Policy
 
 TOGETHER_MOST = 1000
-"""So many messages are handed to the ring at once, at the latest."""
+"""So many messages are handed to the ring at once, at the most."""
+TOGETHER_BYTES = 1 << 20
+"""Likewise, where there is more than one."""
+OVERHEAD_BYTES = 1
+"""What a replica puts before a command."""
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -57,13 +62,14 @@ class Part(Protocol):
 class Services:
     """The layer of one member."""
 
-    def __init__(self, me: int, policy: Policy, submit: Submit) -> None:
+    def __init__(self, me: int, policy: Policy, submit: Submit, message_bytes_max: int) -> None:
         self.member = Member(me, policy)
         self.quorum: bool | None = None
         self.quorum_unknown_since: int | None = now_ns()
         self.error: BaseException | None = None
         """Set when nothing more will happen."""
         self._submit = submit
+        self._message_bytes_max = message_bytes_max - OVERHEAD_BYTES
         self._asyncio = asyncio.get_running_loop()
         self._parts: dict[str, Part] = {}
         self._outbox: deque[Multicast] = deque()
@@ -101,6 +107,21 @@ class Services:
         if self.error is not None:
             raise self.error
 
+    def check_messages(self, payloads: Sequence[bytes]) -> None:
+        """Return if these can be sent.
+
+        Raises:
+            TypeError: one is not bytes.
+            ValueError: one is too large.
+        """
+        for payload in payloads:
+            if not isinstance(payload, bytes):
+                raise TypeError(f"a message is bytes, not {type(payload).__name__}")
+            if len(payload) > self._message_bytes_max:
+                raise ValueError(
+                    f"a message of {len(payload)} bytes: at most {self._message_bytes_max} fit"
+                )
+
     # What the ring says
 
     def take(self, told: Messages | Configuration | Moved) -> None:
@@ -133,7 +154,7 @@ class Services:
         for effect in effects:
             match effect:
                 case Multicast():
-                    self._outbox.append(effect)
+                    self._outbox.extend(_in_parts(effect))
                     if not self._is_scheduled:
                         # What is said in one turn of the event loop leaves together.
                         self._is_scheduled = True
@@ -158,10 +179,15 @@ class Services:
         outbox = self._outbox
         while outbox:
             first = outbox[0]
-            payloads, taken = list(first.payloads), 1
-            while taken < len(outbox) and len(payloads) < TOGETHER_MOST:
+            payloads, size, taken = list(first.payloads), _size(first.payloads), 1
+            while taken < len(outbox):
                 following = outbox[taken]
-                if (following.service, following.group) != (first.service, first.group):
+                size += _size(following.payloads)
+                if (
+                    (following.service, following.group) != (first.service, first.group)
+                    or len(payloads) + len(following.payloads) > TOGETHER_MOST
+                    or size > TOGETHER_BYTES
+                ):
                     break
                 payloads += following.payloads
                 taken += 1
@@ -180,3 +206,19 @@ class Services:
         now = max(now_ns(), at_ns)
         del self._timers[timer]
         self._carry_out(self.member.on_timer(timer, now))
+
+
+def _size(payloads: Sequence[bytes]) -> int:
+    return sum(map(len, payloads))
+
+
+def _in_parts(effect: Multicast) -> Iterator[Multicast]:
+    """The same messages, as many at a time as the ring takes at once."""
+    payloads = effect.payloads
+    start = size = 0
+    for at, payload in enumerate(payloads):
+        size += len(payload)
+        if at > start and (at - start >= TOGETHER_MOST or size > TOGETHER_BYTES):
+            yield replace(effect, payloads=payloads[start:at])
+            start, size = at, len(payload)
+    yield replace(effect, payloads=payloads[start:]) if start else effect

@@ -99,6 +99,7 @@ class State(Joined, Generic[Machine]):
             CommandDiscarded: it was applied, and is not in the state that goes on.
             ResultUnknown: others applied it.
             NotAMember: we have left.
+            ValueError: the command is larger than ``message_bytes_max``.
         """
         (future,) = self._submit((command,), service, certain)
         return await future
@@ -117,6 +118,7 @@ class State(Joined, Generic[Machine]):
         self, commands: Sequence[bytes], service: Service | None, certain: bool | None
     ) -> list[asyncio.Future[object]]:
         self._check()
+        self._services.check_messages(commands)
         if certain is None:
             is_safe = (service or self.replica.service) is Service.SAFE
             certain = is_safe and self.replica.policy.is_exclusive

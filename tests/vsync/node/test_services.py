@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from clocksync.runtime.errors import BadConfig, MisusedCore
 from clocksync.runtime.units import MILLISECOND, SECOND
 from ordering.mutex.facade import GrantLost
 from ordering.mutex.leases import EpochConfig as LeaseConfig
-from tests.vsync.node.loopback import SOON_S, blocking, joinings, seen, together
+from tests.vsync.node.loopback import CONFIG, SOON_S, blocking, joinings, seen, together
 from vsync.identity import Service
 from vsync.node.channel import GroupLeft
 from vsync.node.message import Message, NotAMember
@@ -140,6 +141,40 @@ def test_many_commands_at_once_are_applied_in_their_order():
             taken = await asyncio.gather(*(q.submit(Queue.take()) for q in queues * 5))
             assert sorted(each.value for each in taken) == list(range(10))
             assert await queues[0].submit(Queue.take()) == Taken(False)
+
+    run(program())
+
+
+def test_more_commands_than_the_send_queue_holds_are_sent_in_parts():
+    config = replace(
+        CONFIG, queue_messages_max=1500, queue_bytes_max=2 << 20, message_bytes_max=1 << 20
+    )
+
+    async def program():
+        async with together(2, config=config) as groups:
+            counts = await everywhere(groups, lambda g: g.replicate("n", Counter()))
+            results = await counts[0].submit_many([Counter.add(1)] * 5000)
+            assert results[-1] == 5000
+            large = [ReplicatedDict.set(f"{n}", "x" * 400_000) for n in range(12)]
+            table = await groups[0].replicate("table", ReplicatedDict())
+            await table.submit_many(large)
+            assert len(table.machine) == 12
+
+    run(program())
+
+
+def test_what_can_not_be_sent_is_refused_at_once():
+    async def program():
+        async with together(1, config=replace(CONFIG, message_bytes_max=1000)) as (group,):
+            count = await group.replicate("n", Counter())
+            chat = await group.join("chat")
+            with pytest.raises(ValueError, match="a message of 1000 bytes: at most 999 fit"):
+                await count.submit(bytes(1000))
+            with pytest.raises(ValueError, match="at most 999 fit"):
+                chat.multicast(bytes(1000))
+            with pytest.raises(TypeError, match="a message is bytes, not str"):
+                await count.submit("text")
+            assert await count.submit(Counter.add(1)) == 1
 
     run(program())
 
