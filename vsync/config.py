@@ -204,7 +204,7 @@ class RingConfig:
         chosen: dict[str, object] = {
             "token_loss_ns": token_loss_ns,
             "token_retransmit_ns": retransmit,
-            "token_hold_ns": min(100 * MILLISECOND, token_loss_ns // 8),
+            "token_hold_ns": min(150 * MILLISECOND, token_loss_ns // 6),
             "join_ns": min(50 * MILLISECOND, token_loss_ns // 16),
             "join_spread_ns": min(2 * MILLISECOND, token_loss_ns // 100),
             "consensus_ns": token_loss_ns // 4,

@@ -75,8 +75,8 @@ def visit(engine: "Engine", token: Token) -> None:
     for frame in made.resent + made.sent[:before]:
         engine.emit(Multicast(frame))
     if not _must_change(engine, made):
-        is_held = made.is_idle and ring.successor == ring.members[0]
-        engine.pass_on(ring.successor, made.token, config.token_hold_ns if is_held else 0)
+        # The representative keeps an idle token for a while: until then none of us hears of it.
+        engine.pass_on(ring.successor, made.token, config.token_hold_ns if made.is_idle else 0)
     for frame in made.sent[before:]:
         engine.emit(Multicast(frame, after_token=True))
     if made.deaf != NOBODY:

@@ -21,7 +21,7 @@ from tests.vsync.talk import (
     sent,
     token,
 )
-from vsync.events import CancelTimer, Messages, Multicast, Ordered, SendTo
+from vsync.events import CancelTimer, Messages, Multicast, Ordered, SendTo, SetTimer
 from vsync.frames import (
     FIRST,
     LAST,
@@ -373,6 +373,17 @@ def test_others_do_not_hold_it():
     talk = idle(2)
     assert talk.engine.held is None
     assert talk.ring.idle_visits > talk.config.idle_visits
+
+
+@pytest.mark.parametrize("me", [2, 3])
+def test_whoever_passes_an_idle_token_on_waits_while_it_is_held(me):
+    """Otherwise members between send it again all the time, and an idle ring is not idle."""
+    talk = idle(me)
+    (timer,) = [
+        effect for effect in of(talk.turn(), SetTimer) if effect.timer is Timer.TOKEN_RETRANSMIT
+    ]
+    config = talk.config
+    assert timer.at_ns - talk.now == config.token_retransmit_ns + config.token_hold_ns
 
 
 def test_a_token_with_requests_is_not_held():
