@@ -27,6 +27,7 @@ from vsync.node.locks import Locks
 
 SAMPLES_MOST = 100_000
 LOOKS = 20_000
+REQUESTS = 200
 _REQUEST = struct.Struct(">BHI")  # verb, bytes of the name, the client's number
 _ANSWER = struct.Struct(">BIQ")  # verb, the client's number, token
 _ACQUIRE, _RELEASE = 1, 2
@@ -225,9 +226,10 @@ async def _locks_of_server(task: Task, client: Client, phase: Phase) -> Counted:
                 requests.append((_ACQUIRE, n, names[n]))
     counted = _counted(count, _cpu() - cpu, 0)
     began = time.monotonic_ns()
-    client.say([(_RELEASE, 0, b"nobody's")])
-    await client.answers()
-    return counted(float(time.monotonic_ns() - began))
+    for _ in range(REQUESTS):  # one that changes nothing takes what a question would
+        client.say([(_RELEASE, 0, b"nobody's")])
+        await client.answers()
+    return counted((time.monotonic_ns() - began) / REQUESTS)
 
 
 # The server
