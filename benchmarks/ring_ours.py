@@ -16,7 +16,7 @@ from vsync.bench.run import Plan, Result, measure
 from vsync.security import keys
 
 PORT = 5410
-_JOIN = ("join", "ring-benchmark", "--json")
+_JOIN = ("join", "ring-benchmark", "--json", "--status-socket=none")
 
 
 def bench(

@@ -68,6 +68,7 @@ class Members:
         self.alive[me] = Process(
             [
                 *(sys.executable, "-m", "vsync", "join", "test", "--json"),
+                "--status-socket=none",
                 f"--key-file={self.key}",
                 *(f"--id={me}", f"--listen={where[me]}", f"--rate={self.rate}"),
                 *(f"--peer={n}={address}" for n, address in where.items() if n != me),
