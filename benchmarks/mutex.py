@@ -27,8 +27,9 @@ from rich.table import Table
 
 import vsync
 from benchmarks.harness import machine, the_machine_alone
-from ordering.mutex import ALGORITHMS, join
+from ordering.mutex import ALGORITHMS, Mutex, join
 from tools import peers
+from vsync.node.locks import Lock
 
 MEMBERS = (1, 2, 3)
 TOGETHER_S = 60.0
@@ -94,6 +95,29 @@ def _tally(entered: list[float]) -> Entered:
     return len(entered), 1e6 * statistics.median(entered or [0.0])
 
 
+async def _enter(
+    mutex: Mutex | Lock,
+    asks: bool,
+    seconds: float,
+    gate: BarrierType,
+    results: "multiprocessing.SimpleQueue[Entered]",
+) -> None:
+    """Enter and leave as fast as it goes, if this process asks, while all are there."""
+    async with mutex.acquire(TOGETHER_S):
+        pass
+    await asyncio.to_thread(gate.wait, TOGETHER_S)
+    entered, end = [], time.perf_counter() + seconds
+    while asks and time.perf_counter() < end:
+        began = time.perf_counter()
+        async with mutex.acquire(TOGETHER_S):
+            pass
+        entered.append(time.perf_counter() - began)
+        await asyncio.sleep(0)
+    if asks:
+        results.put(_tally(entered))
+    await asyncio.to_thread(gate.wait, TOGETHER_S)
+
+
 def ours(
     me: int,
     asks: bool,
@@ -111,19 +135,7 @@ def ours(
     async def run() -> None:
         joined = join(me, listen=listen, peers=where, algorithm=algorithm, epochs=epochs)
         async with joined as mutex:
-            async with mutex.acquire(TOGETHER_S):
-                pass
-            await asyncio.to_thread(gate.wait, TOGETHER_S)
-            entered, end = [], time.perf_counter() + seconds
-            while asks and time.perf_counter() < end:
-                began = time.perf_counter()
-                async with mutex.acquire(TOGETHER_S):
-                    pass
-                entered.append(time.perf_counter() - began)
-                await asyncio.sleep(0)
-            if asks:
-                results.put(_tally(entered))
-            await asyncio.to_thread(gate.wait, TOGETHER_S)
+            await _enter(mutex, asks, seconds, gate, results)
 
     asyncio.run(run())
 
@@ -154,19 +166,7 @@ def ring(
             locks = await group.locks(service=vsync.Service(service))
             await locks.seen(len(MEMBERS))
             mutex = locks.named("the lock")
-            async with mutex.acquire(TOGETHER_S):
-                pass
-            await asyncio.to_thread(gate.wait, TOGETHER_S)
-            entered, end = [], time.perf_counter() + seconds
-            while asks and time.perf_counter() < end:
-                began = time.perf_counter()
-                async with mutex.acquire(TOGETHER_S):
-                    pass
-                entered.append(time.perf_counter() - began)
-                await asyncio.sleep(0)
-            if asks:
-                results.put(_tally(entered))
-            await asyncio.to_thread(gate.wait, TOGETHER_S)
+            await _enter(mutex, asks, seconds, gate, results)
 
     asyncio.run(run())
 

@@ -27,6 +27,7 @@ class Joined:
         """Set when nothing more will come."""
         self._services = services
         self._changed = asyncio.Event()
+        self._news = asyncio.Event()
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -84,6 +85,7 @@ class Joined:
         """See :class:`vsync.node.services.Part`."""
         self.error = error
         self._changed.set()
+        self._news.set()
         if not self._ready.done():
             self._ready.set_exception(error)
             self._ready.exception()  # whoever waits hears of it; nobody has to
@@ -98,6 +100,20 @@ class Joined:
         if not self._ready.done():
             self._ready.set_result(None)
 
+    async def _more(self) -> bool:
+        """Wait for news; False when there will be none.
+
+        Raises:
+            ToolkitError: the member failed.
+        """
+        if self.error is not None:
+            if isinstance(self.error, NotAMember):
+                return False
+            raise self.error
+        self._news.clear()
+        await self._news.wait()
+        return True
+
     def _check(self) -> None:
         if self.error is not None:
             raise self.error
@@ -108,8 +124,7 @@ class ProcessGroup(Joined):
 
     def __init__(self, services: Services, name: str) -> None:
         super().__init__(services, name)
-        self._events: deque[View | Messages | Message] = deque()
-        self._news = asyncio.Event()
+        self._events: deque[View | Messages] = deque()
         self._own: deque[asyncio.Future[Message] | None] = deque()
 
     def multicast(self, payload: bytes, service: Service = Service.AGREED) -> None:
@@ -143,12 +158,8 @@ class ProcessGroup(Joined):
                         yield message
                 else:
                     yield event
-            if self.error is not None:
-                if isinstance(self.error, NotAMember):
-                    return
-                raise self.error
-            self._news.clear()
-            await self._news.wait()
+            if not await self._more():
+                return
 
     def hear(self, event: object) -> None:
         """See :class:`vsync.node.services.Part`."""
@@ -165,14 +176,14 @@ class ProcessGroup(Joined):
     def over(self, error: BaseException) -> None:
         """See :class:`vsync.node.services.Part`."""
         super().over(error)
-        self._news.set()
         for future in self._own:
             if future is not None and not future.done():
                 future.set_exception(error)
         self._own.clear()
 
     def _resolve(self, messages: Messages) -> None:
-        for n in range(len(messages.payloads)):
-            future = self._own.popleft()
-            if future is not None and not future.done():
-                future.set_result(unfold(messages)[n])
+        futures = [self._own.popleft() for _ in messages.payloads]
+        if any(futures):  # seldom: most messages are waited for by nobody
+            for future, message in zip(futures, unfold(messages), strict=True):
+                if future is not None and not future.done():
+                    future.set_result(message)

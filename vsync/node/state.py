@@ -9,7 +9,6 @@ from typing import Generic, TypeVar
 from clocksync.runtime.errors import ToolkitError
 from vsync.identity import Service
 from vsync.node.channel import Joined
-from vsync.node.message import NotAMember
 from vsync.node.services import Services
 from vsync.replication.events import (
     Absorbed,
@@ -73,7 +72,6 @@ class State(Joined, Generic[Machine]):
         self._next = 1
         self._pending: dict[int, Pending] = {}
         self._events: deque[StateEvent] = deque(maxlen=EVENTS_KEPT)
-        self._news = asyncio.Event()
 
     @property
     def is_primary(self) -> bool:
@@ -136,12 +134,8 @@ class State(Joined, Generic[Machine]):
         while True:
             while self._events:
                 yield self._events.popleft()
-            if self.error is not None:
-                if isinstance(self.error, NotAMember):
-                    return
-                raise self.error
-            self._news.clear()
-            await self._news.wait()
+            if not await self._more():
+                return
 
     # What is told
 
@@ -174,7 +168,6 @@ class State(Joined, Generic[Machine]):
     def over(self, error: BaseException) -> None:
         """See :class:`vsync.node.services.Part`."""
         super().over(error)
-        self._news.set()
         for handle in list(self._pending):
             self._fail(handle, error)
 
