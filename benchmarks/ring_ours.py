@@ -12,8 +12,8 @@ from types import FrameType
 
 from benchmarks.ring_hosts import LONGEST_S, Failed, Host, Network, Program, python
 from clocksync.runtime.errors import ToolkitError
+from clocksync.security import keys
 from vsync.bench.run import Plan, Result, measure
-from vsync.security import keys
 
 PORT = 5410
 _JOIN = ("join", "ring-benchmark", "--json", "--status-socket=none")

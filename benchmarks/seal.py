@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from benchmarks.harness import machine, the_machine_alone
-from vsync.security.datagram import HEADER_BYTES
-from vsync.security.keyring import GroupKey, KeyRing
-from vsync.security.plain import PlainSealer
-from vsync.security.sealer import Sealer
+from clocksync.security.datagram import HEADER_BYTES
+from clocksync.security.keyring import GroupKey, KeyRing
+from clocksync.security.plain import PlainSealer
+from clocksync.security.sealer import Sealer
 
 SIZES = (64, 1400)
 ROUNDS = 25

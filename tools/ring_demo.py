@@ -30,9 +30,9 @@ from rich.text import Text
 
 import vsync
 from clocksync.runtime.errors import ToolkitError
+from clocksync.security import keys
 from tests.namespaces import Host, bridge, unavailable
 from vsync.replication.events import PrimaryChanged, Restored
-from vsync.security import keys
 
 ROOT = Path(__file__).parent.parent
 MEMBERS = (1, 2, 3)

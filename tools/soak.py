@@ -31,8 +31,8 @@ from typing import Any
 
 from rich.console import Console
 
+from clocksync.security import keys
 from tests.namespaces import Host, bridge, unavailable
-from vsync.security import keys
 
 ROOT = Path(__file__).parent.parent
 PORT = 5410

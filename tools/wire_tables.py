@@ -21,7 +21,7 @@ MODULES = (
     "ordering.links.segment",
     "ordering.mutex.frames",
     "vsync.frames",
-    "vsync.security.datagram",
+    "clocksync.security.datagram",
 )
 
 # Which kinds in the envelope belong to which package.

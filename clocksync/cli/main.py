@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clocksync import __version__
+from clocksync.cli.key import key
 from clocksync.cli.measure import measure
 from clocksync.cli.now import now
 from clocksync.cli.running import run_app
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(measure)
 app.command()(serve)
 app.command()(now)
+app.add_typer(key, name="key")
 
 
 def _version(wanted: bool) -> None:

@@ -18,7 +18,7 @@ authenticated variant takes the next version and the same header, puts a key and
 where ``check`` is, hands the whole header to the cipher as associated data, encrypts the frame and
 appends the tag. So only :func:`protect` and :func:`unprotect` get a sibling, and a node of either
 version tells the other's datagrams apart before it looks at anything that is protected. Version 2
-is :mod:`vsync.security`.
+is :mod:`clocksync.security`.
 """
 
 from dataclasses import dataclass

@@ -4,9 +4,9 @@ What is fed was seen before, or is a mutation of that: there is nothing in it to
 """
 
 from clocksync.runtime.errors import MalformedFrame
+from clocksync.security.datagram import HELLO_BYTES
+from tests.clocksync.security.talk import MS, Talk, ring
 from tests.fuzz.mutation import main, one_line
-from tests.vsync.security.talk import MS, Talk, ring
-from vsync.security.datagram import HELLO_BYTES
 
 TALK = Talk(1, 2, 3, keys=ring(1, 2))
 for _me in (1, 2, 3):

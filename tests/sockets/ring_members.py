@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from clocksync.security import keys
 from tests.namespaces import Host, bridge
 from vsync.check import judge, read_files
-from vsync.security import keys
 
 PORT = 5410
 TOKEN_TIMEOUT_S = 0.3

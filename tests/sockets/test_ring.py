@@ -8,8 +8,8 @@ import signal
 
 import pytest
 
+from clocksync.security import keys
 from tests.sockets.ring_members import TOKEN_TIMEOUT_S, members
-from vsync.security import keys
 
 pytestmark = [pytest.mark.namespaces, pytest.mark.slow]
 

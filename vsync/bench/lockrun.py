@@ -13,10 +13,10 @@ from pathlib import Path
 from statistics import mean, quantiles
 from tempfile import TemporaryDirectory
 
+from clocksync.security import keys
 from vsync.bench.hosts import Places, places
 from vsync.bench.lockwork import Counted, Phase, Task
 from vsync.bench.processes import Process
-from vsync.security import keys
 
 SCHEMA = "vsync.locks/1"
 WARM_UP_S = 0.3

@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
 
+from clocksync.security import keys
 from vsync.bench.hosts import Place, places
 from vsync.bench.processes import Process
 from vsync.bench.worker import Counted, Task
-from vsync.security import keys
 
 SCHEMA = "vsync.bench/1"
 WARM_UP_S = 1.0

@@ -12,13 +12,13 @@ from rich.table import Table
 
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import MILLISECOND, SECOND
+from clocksync.security import keys
 from ordering.links.driver import parse_endpoint
 from vsync.cli.effective import Effective, effective, read_file
 from vsync.config import RingConfig
 from vsync.node.declared import ELSEWHERE
 from vsync.node.joining import numeric
 from vsync.node.settings import Settings, read_id
-from vsync.security import keys
 
 SCHEMA = "vsync.config/1"
 

@@ -6,13 +6,13 @@ file that cannot be read.
 
 import typer
 
+from clocksync.cli.key import key
 from clocksync.cli.running import run_app
 from vsync.cli.bench import bench
 from vsync.cli.check import check
 from vsync.cli.check_config import check_config
 from vsync.cli.explain import explain
 from vsync.cli.join import join
-from vsync.cli.key import key
 from vsync.cli.locks import locks
 from vsync.cli.simulate import simulate
 from vsync.cli.status import status

@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.wire import Frame
+from clocksync.security.keyring import KeyRing
 from vsync.frames import (
     PAYLOAD_MAX,
     PROBE_BYTES,
@@ -30,7 +31,6 @@ from vsync.frames import (
 from vsync.node.path import Path
 from vsync.node.reach import Reach
 from vsync.node.segments import Assembler, Cutter
-from vsync.security.keyring import KeyRing
 
 _HEAD = struct.Struct(">HH")
 _LENGTH = struct.Struct(">H")

@@ -13,6 +13,10 @@ from clocksync.runtime.history import FileHistory
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.sockets import error_words
 from clocksync.runtime.units import SECOND
+from clocksync.security import keys
+from clocksync.security.keyring import KeyRing
+from clocksync.security.plain import PlainSealer
+from clocksync.security.sealer import Sealer as AeadSealer
 from ordering.links.driver import parse_endpoint
 from vsync.config import RingConfig
 from vsync.engine import Engine
@@ -29,10 +33,6 @@ from vsync.node.sockets import Sockets, multicast_address
 from vsync.node.status import StatusServer, placed
 from vsync.node.storage import Forgetful, Storage
 from vsync.replication.quorum import NO_QUORUM, Policy
-from vsync.security import keys
-from vsync.security.keyring import KeyRing
-from vsync.security.plain import PlainSealer
-from vsync.security.sealer import Sealer as AeadSealer
 
 Endpoint = str | Address
 """``"host:port"``, ``"[v6]:port"``, or the two apart."""

@@ -14,10 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from clocksync.runtime.units import MILLISECOND, SECOND
+from clocksync.security.plain import PlainSealer
 from vsync.events import Configuration, Moved
 from vsync.node.loop import CHANGES_KEPT, RingLoop
 from vsync.reception import present_ring
-from vsync.security.plain import PlainSealer
 
 SCHEMA = "vsync.status/1"
 FRESH_NS = 100 * MILLISECOND

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from clocksync.security import keys
 from tests.vsync.node.loopback import free_ports
 from vsync.cli import main
 from vsync.node.joining import join
-from vsync.security import keys
 
 pytestmark = pytest.mark.slow
 ENDS_S = 60

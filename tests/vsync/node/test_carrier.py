@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from clocksync.runtime.errors import MalformedFrame
+from clocksync.security.plain import PlainSealer
 from vsync.frames import Data, Token, Train, make_token
 from vsync.node.carrier import Carrier
-from vsync.security.plain import PlainSealer
 
 CLUSTER, ALL = 7, (2, 3)
 

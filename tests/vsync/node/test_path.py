@@ -1,9 +1,9 @@
 """Large datagrams that vanish where small ones pass are told."""
 
+from clocksync.security.plain import PlainSealer
 from tests.vsync.node.test_carrier import Wire
 from vsync.frames import Heard, HoldCancel, Probe
 from vsync.node.path import ASK_EVERY_NS, ASKED_IN_VAIN, Path
-from vsync.security.plain import PlainSealer
 
 
 def rounds(path, count, *, heard=(2,), answered=()):

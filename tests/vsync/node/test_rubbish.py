@@ -6,13 +6,13 @@ from random import Random
 
 import pytest
 
+from clocksync.security import keys
+from clocksync.security.sealer import Sealer
 from tests.fuzz.ring_frames import EXAMPLES
 from tests.vsync.node.loopback import together
 from tests.vsync.node.test_group import run
 from tests.vsync.talk import sealed
 from vsync.identity import group_number
-from vsync.security import keys
-from vsync.security.sealer import Sealer
 
 pytestmark = pytest.mark.slow
 COUNT = int(os.environ.get("CLOCKSYNC_RUBBISH", "10000"))

@@ -65,7 +65,7 @@ def test_it_is_told_to_the_owner_only_and_is_gone_afterwards(tmp_path):
 
 
 def test_a_member_with_a_key_says_so_and_never_the_key(tmp_path):
-    from vsync.security import keys
+    from clocksync.security import keys
 
     ring = keys.generate(tmp_path / "key")
     with alone(tmp_path / "s", key=tmp_path / "key"):

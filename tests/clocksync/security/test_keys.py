@@ -1,4 +1,4 @@
-"""Key files, through ``vsync key``: who may read them, what is in them, and how they rotate."""
+"""Key files, through ``vsync key`` (also ``clocksync key``): who may read them, what they hold, rotation."""
 
 import os
 import stat
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.vsync.security.talk import Talk, ring
+from clocksync.security import keys
+from clocksync.security.keyring import KeyRing
+from tests.clocksync.security.talk import Talk, ring
 from vsync.cli import main
-from vsync.security import keys
-from vsync.security.keyring import KeyRing
 
 Vsync = Callable[..., tuple[int, str, str]]
 

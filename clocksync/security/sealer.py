@@ -2,8 +2,8 @@
 
 What promises what: a datagram that comes out was sealed by a holder of the group's key, as one of
 this cluster and in this sender's name, byte for byte; by an incarnation that has proved to be
-alive in our own life (:mod:`~vsync.security.handshake`), not by one that has had a successor; and
-it comes out once. All else is refused with a constant reason, after one check at the most, and
+alive in our own life (:mod:`~clocksync.security.handshake`), not by one that has had a successor;
+and it comes out once. All else is refused with a constant reason, after one check at the most, and
 leaves nothing behind.
 
 It rests on this: no nonce is used twice under one key. The nonce is the end of the header, four
@@ -32,7 +32,7 @@ from clocksync.runtime.envelope import (
     WRONG_CLUSTER,
 )
 from clocksync.runtime.errors import BadConfig, MalformedFrame
-from vsync.security.datagram import (
+from clocksync.security.datagram import (
     BAD_TAG,
     HEADER_BYTES,
     INCARNATION_BYTES,
@@ -45,10 +45,10 @@ from vsync.security.datagram import (
     Hello,
     Opened,
 )
-from vsync.security.derivation import datagram_key
-from vsync.security.handshake import Handshake
-from vsync.security.keyring import KeyRing
-from vsync.security.replay import ReplayWindow
+from clocksync.security.derivation import datagram_key
+from clocksync.security.handshake import Handshake
+from clocksync.security.keyring import KeyRing
+from clocksync.security.replay import ReplayWindow
 
 SECRET_BYTES = 32
 

@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.vsync.security.talk import (
+from clocksync.security import datagram, replay
+from clocksync.security.datagram import HELLO_BYTES, Hello
+from clocksync.security.handshake import CHALLENGE_NS, HELLO_EVERY_NS
+from tests.clocksync.security.talk import (
     BODY,
     JOIN,
     MS,
@@ -15,9 +18,6 @@ from tests.vsync.security.talk import (
     ring,
     sealer,
 )
-from vsync.security import datagram, replay
-from vsync.security.datagram import HELLO_BYTES, Hello
-from vsync.security.handshake import CHALLENGE_NS, HELLO_EVERY_NS
 
 # Both come to believe each other
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from hashlib import sha256
 
 from clocksync.runtime.errors import MalformedFrame
-from vsync.security.datagram import Hello, Opened
-from vsync.security.derivation import hello_key
-from vsync.security.keyring import GroupKey, KeyRing
-from vsync.security.sealer import Sealer
+from clocksync.security.datagram import Hello, Opened
+from clocksync.security.derivation import hello_key
+from clocksync.security.keyring import GroupKey, KeyRing
+from clocksync.security.sealer import Sealer
 
 CLUSTER = 7
 JOIN = 0x33

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.vsync.security.talk import BODY, JOIN, Talk
-from vsync.security.datagram import BAD_TAG
-from vsync.security.replay import REPLAYED, TOO_OLD, WINDOW, ReplayWindow
+from clocksync.security.datagram import BAD_TAG
+from clocksync.security.replay import REPLAYED, TOO_OLD, WINDOW, ReplayWindow
+from tests.clocksync.security.talk import BODY, JOIN, Talk
 
 
 class Slow:

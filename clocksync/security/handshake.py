@@ -35,7 +35,7 @@ from typing import NamedTuple
 from clocksync.runtime.envelope import MAGIC
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.units import MILLISECOND, SECOND
-from vsync.security.datagram import (
+from clocksync.security.datagram import (
     BAD_TAG,
     FOR_ANOTHER,
     HELLO_BYTES,
@@ -46,9 +46,9 @@ from vsync.security.datagram import (
     VERSION,
     Hello,
 )
-from vsync.security.derivation import hello_key
-from vsync.security.keyring import KeyRing
-from vsync.security.replay import ReplayWindow
+from clocksync.security.derivation import hello_key
+from clocksync.security.keyring import KeyRing
+from clocksync.security.replay import ReplayWindow
 
 HELLO_EVERY_NS = 10 * MILLISECOND
 CHALLENGE_NS = 5 * SECOND

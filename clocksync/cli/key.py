@@ -1,4 +1,4 @@
-"""``vsync key``: the keys that keep strangers out of a group.  [I/O]
+"""``clocksync key`` and ``vsync key``: the keys that keep strangers out of a group.  [I/O]
 
 Exit codes: 0 done; 1 the key file is bad; 2 usage, or a file that cannot be read or written.
 """
@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from vsync.security import keys
-from vsync.security.keyring import KeyRing, Step
+from clocksync.security import keys
+from clocksync.security.keyring import KeyRing, Step
 
 key = typer.Typer(
     help="Make, rotate and show the keys of a group.",
@@ -35,31 +35,31 @@ def generate(file: File) -> None:
 
 
 @key.command()
-def rotate(file: File) -> None:
+def rotate(context: typer.Context, file: File) -> None:
     """Take the next of three steps from a key to a new one, without stopping the group.
 
     After each step the file goes to every member, and each loads it again, before the next one.
     Exit 0: done; 1: the file is bad; 2: it cannot be read or written.
     """
-    with _judged():
+    with _judged(context):
         step, ring = keys.rotate(file)
     newest = ring.keys[-1].id
     typer.echo(f"step {step.value} of 3: {_done(step, ring)}")
     if step is Step.DROP:
         typer.echo("next: copy the file to every member and let each load it again; that is all")
         return
-    command = f"vsync key rotate {shlex.quote(str(file))}"
+    command = f"{_program(context)} key rotate {shlex.quote(str(file))}"
     typer.echo("next: copy the file to every member and let each load it again")
     typer.echo(f"then, and not before all of them have key {newest} so: {command}")
 
 
 @key.command()
-def show(file: File) -> None:
+def show(context: typer.Context, file: File) -> None:
     """Print the numbers of the keys, which is used, and a check value of each; never a secret.
 
     Equal check values mean equal keys. Exit 0: good; 1: the file is bad; 2: it cannot be read.
     """
-    with _judged():
+    with _judged(context):
         ring = keys.read(file)
     for one in ring.keys:
         state = "used" if one.id == ring.used else "accepted"
@@ -67,12 +67,16 @@ def show(file: File) -> None:
 
 
 @contextmanager
-def _judged() -> Iterator[None]:
+def _judged(context: typer.Context) -> Iterator[None]:
     try:
         yield
     except keys.BadKeyFile as error:
-        typer.echo(f"vsync: {error}", err=True)
+        typer.echo(f"{_program(context)}: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+def _program(context: typer.Context) -> str:
+    return context.find_root().command.name or "clocksync"
 
 
 def _named(ring: KeyRing, number: int) -> str:

@@ -4,9 +4,9 @@ from itertools import permutations, product
 
 import pytest
 
-from tests.vsync.security.talk import BODY, JOIN, MS, Talk, group_key, incarnation, ring
-from vsync.security import datagram
-from vsync.security.keyring import KeyRing
+from clocksync.security import datagram
+from clocksync.security.keyring import KeyRing
+from tests.clocksync.security.talk import BODY, JOIN, MS, Talk, group_key, incarnation, ring
 
 STEPS = (ring(1), ring(1, 2, used=1), ring(1, 2, used=2), ring(2))
 

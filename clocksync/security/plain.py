@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from clocksync.runtime.envelope import HEADER_BYTES, protect, unprotect
-from vsync.security.datagram import Opened
-from vsync.security.keyring import KeyRing
+from clocksync.security.datagram import Opened
+from clocksync.security.keyring import KeyRing
 
 
 class PlainSealer:
-    """The interface of :class:`~vsync.security.sealer.Sealer` for a member that was told to go
+    """The interface of :class:`~clocksync.security.sealer.Sealer` for a member that was told to go
     without a key."""
 
     OVERHEAD: ClassVar[int] = HEADER_BYTES

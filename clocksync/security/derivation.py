@@ -13,7 +13,7 @@ import struct
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from vsync.security.keyring import GroupKey
+from clocksync.security.keyring import GroupKey
 
 KEY_BYTES = 32
 

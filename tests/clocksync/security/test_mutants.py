@@ -11,12 +11,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from vsync.security import handshake, sealer
-from vsync.security.derivation import datagram_key
-from vsync.security.handshake import Handshake
-from vsync.security.keyring import Step
-from vsync.security.replay import ReplayWindow
-from vsync.security.sealer import Sealer
+from clocksync.security import handshake, sealer
+from clocksync.security.derivation import datagram_key
+from clocksync.security.handshake import Handshake
+from clocksync.security.keyring import Step
+from clocksync.security.replay import ReplayWindow
+from clocksync.security.sealer import Sealer
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -268,7 +268,7 @@ def test_a_protection_left_out_fails_its_test(
     plant: Plant, test: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module, _, name = test.partition(":")
-    run = getattr(import_module(f"tests.vsync.security.test_{module}"), name)
+    run = getattr(import_module(f"tests.clocksync.security.test_{module}"), name)
     assert not inspect.signature(run).parameters
     run()  # with the protection it passes
     plant(monkeypatch)

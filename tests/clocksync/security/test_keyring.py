@@ -5,9 +5,9 @@ import pickle
 import pytest
 
 from clocksync.runtime.errors import BadConfig
-from tests.vsync.security.talk import CLUSTER, group_key, incarnation, ring
-from vsync.security.derivation import datagram_key, hello_key
-from vsync.security.keyring import GroupKey, KeyRing, Step
+from clocksync.security.derivation import datagram_key, hello_key
+from clocksync.security.keyring import GroupKey, KeyRing, Step
+from tests.clocksync.security.talk import CLUSTER, group_key, incarnation, ring
 
 
 @pytest.mark.parametrize(

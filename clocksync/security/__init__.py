@@ -8,8 +8,8 @@
     datagram = sealer.seal(kind, body)
     opened = sealer.open(datagram, now_ns)      # (sender, kind, body), None, or MalformedFrame
 
-:mod:`~vsync.security.sealer` seals and opens, :mod:`~vsync.security.handshake` decides whom to
-believe, :mod:`~vsync.security.keys` reads and writes key files, :mod:`~vsync.security.plain` is
-the same interface without protection. ``docs/security.md`` says who is kept out and who is not.
-Nothing is imported here, so that ``vsync --help`` does not load a cipher.
+:mod:`~clocksync.security.sealer` seals and opens, :mod:`~clocksync.security.handshake` decides
+whom to believe, :mod:`~clocksync.security.keys` reads and writes key files,
+:mod:`~clocksync.security.plain` is the same interface without protection. ``docs/security.md`` says
+who is kept out and who is not. Nothing is imported here, so that ``--help`` does not load a cipher.
 """

@@ -43,10 +43,10 @@ class SealedHeader(Frame):
 class Hello(Frame):
     """Proves to one peer that this incarnation of the sender lives, or asks it for that proof."""
 
-    KIND: ClassVar[int] = 0x3F
+    KIND: ClassVar[int] = 0x1F
     magic: Annotated[U16, "0xC10C"]
     version: Annotated[U8, "2"]
-    kind: Annotated[U8, "0x3F"]
+    kind: Annotated[U8, "0x1F"]
     cluster: Annotated[U32, "the group of nodes it belongs to"]
     sender: Annotated[U16, "the node that sent it"]
     key: Annotated[U8, "number of the group's key it is authenticated under"]

@@ -2,7 +2,7 @@
 
 ::
 
-    # Keys of a vsync group ...
+    # Keys of a group ...
     1 accepted 5f0c...
     2 used 91d3...
 
@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from clocksync.runtime.errors import BadConfig
-from vsync.security.keyring import SECRET_BYTES, GroupKey, KeyRing, Step
+from clocksync.security.keyring import SECRET_BYTES, GroupKey, KeyRing, Step
 
 FILE_BYTES_MAX = 4096
 USED, ACCEPTED = "used", "accepted"
 
 _HEAD = """\
-# Keys of a vsync group. Who can read this file can do everything in the group: keep it secret.
+# Keys of a group. Who can read this file can do everything in the group: keep it secret.
 # One key a line, the older first: its number, whether it is used or only accepted, the secret.
-# Change it with `vsync key rotate`.
+# Change it with `clocksync key rotate`.
 """
 _LINE = re.compile(rf"(\d{{1,3}}) +({USED}|{ACCEPTED}) +([0-9a-f]{{{2 * SECRET_BYTES}}})", re.ASCII)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -97,7 +97,7 @@ def rotate(path: str | os.PathLike[str]) -> tuple[Step, KeyRing]:
 
 def _check(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise BadKeyFile(f"{path} is no regular file: name one that vsync key generate wrote")
+        raise BadKeyFile(f"{path} is no regular file: name one that clocksync key generate wrote")
     if status.st_mode & _OTHERS:
         mode = stat.S_IMODE(status.st_mode)
         raise BadKeyFile(

@@ -4,9 +4,9 @@ import pytest
 
 from clocksync.runtime.envelope import BAD_CHECKSUM, Envelope
 from clocksync.runtime.errors import MalformedFrame
-from tests.vsync.security.talk import BODY, CLUSTER, JOIN, ring, sealer
+from clocksync.security.plain import PlainSealer
+from tests.clocksync.security.talk import BODY, CLUSTER, JOIN, ring, sealer
 from vsync.frames import FRAMES, Merge
-from vsync.security.plain import PlainSealer
 
 
 def test_what_goes_in_comes_out() -> None:
