@@ -1,4 +1,4 @@
-"""Key files, through ``vsync key`` (also ``clocksync key``): who may read them, what they hold, rotation."""
+"""Key files and ``vsync key``: who may read them, what is in them, and how they rotate."""
 
 import os
 import stat
