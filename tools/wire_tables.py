@@ -17,6 +17,7 @@ from clocksync.runtime.wire import Bits, Counted, Field, Fixed, Frame, Shape, Si
 MODULES = (
     "clocksync.runtime.envelope",
     "clocksync.ntp.packet",
+    "clocksync.peers.frames",
     "ordering.election.frames",
     "ordering.links.segment",
     "ordering.mutex.frames",

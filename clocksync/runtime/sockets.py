@@ -4,11 +4,16 @@ import contextlib
 import errno
 import os
 import socket
+import struct
 
 from clocksync.runtime import kernel
+from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.mmsg import Address
 
 RECEIVE_BUFFER_BYTES = 4 << 20
+_IP_MULTICAST_ALL = 49  # linux/in.h
+_IPV6_MULTICAST_ALL = 29  # linux/in6.h
+_MREQN = struct.Struct("=4s4si")  # struct ip_mreqn: group, local address, interface
 
 
 def set_options(sock: socket.socket, family: int, kernel_stamps: bool) -> None:
@@ -37,6 +42,73 @@ def set_options(sock: socket.socket, family: int, kernel_stamps: bool) -> None:
             sock.setsockopt(socket.SOL_SOCKET, kernel.SO_TIMESTAMPNS, 1)
     with contextlib.suppress(OSError):
         sock.setsockopt(level, option, 1)
+
+
+def listening(address: Address) -> socket.socket:
+    """A socket bound to a numeric address, not blocking.
+
+    Raises:
+        BadConfig: it cannot be; the message is one line.
+    """
+    host, port = address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(sockaddr(address))
+    except OSError as error:
+        sock.close()
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise BadConfig(f"cannot listen on {where}: {error_words(error)}") from None
+    return sock
+
+
+def joined(sock: socket.socket, group: Address, interface: str | None) -> socket.socket:
+    """A second socket that hears a multicast group only, not blocking; `sock`, which listens
+    elsewhere, sends to the group from now on by the same interface, to this machine as well, and
+    no further than this network (a TTL of 1).
+
+    Raises:
+        BadConfig: there is no such group or interface, or the system does not allow it.
+    """
+    is_ipv6 = ":" in group[0]
+    family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
+    level = socket.IPPROTO_IPV6 if is_ipv6 else socket.IPPROTO_IP
+    ear = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        index = socket.if_nametoindex(interface) if interface else 0
+        ear.setblocking(False)
+        ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        ear.bind(sockaddr(group))
+        if is_ipv6:
+            index = index or _scope(sock)
+            raw = socket.inet_pton(family, group[0].partition("%")[0])
+            ear.setsockopt(level, socket.IPV6_JOIN_GROUP, raw + struct.pack("=I", index))
+            sock.setsockopt(level, socket.IPV6_MULTICAST_IF, index)
+            sock.setsockopt(level, socket.IPV6_MULTICAST_LOOP, 1)
+            sock.setsockopt(level, socket.IPV6_MULTICAST_HOPS, 1)
+        else:
+            here = b"\0" * 4 if interface else socket.inet_aton(sock.getsockname()[0])
+            member = _MREQN.pack(socket.inet_aton(group[0]), here, index)
+            ear.setsockopt(level, socket.IP_ADD_MEMBERSHIP, member)
+            sock.setsockopt(level, socket.IP_MULTICAST_IF, member)
+            sock.setsockopt(level, socket.IP_MULTICAST_LOOP, 1)
+            sock.setsockopt(level, socket.IP_MULTICAST_TTL, 1)
+        if kernel.IS_LINUX:  # only what we joined, not what others on this machine did
+            with contextlib.suppress(OSError):
+                ear.setsockopt(level, _IPV6_MULTICAST_ALL if is_ipv6 else _IP_MULTICAST_ALL, 0)
+    except OSError as error:
+        ear.close()
+        where = f" by {interface}" if interface else ""
+        raise BadConfig(f"cannot join {group[0]}{where}: {error_words(error)}") from None
+    return ear
+
+
+def _scope(sock: socket.socket) -> int:
+    """The interface of a socket bound to a link-local address; 0 elsewhere."""
+    return int(sock.getsockname()[3])
 
 
 def sockaddr(address: Address) -> tuple[str, int] | tuple[str, int, int, int]:

@@ -11,6 +11,8 @@ It carries out a core's effects and feeds it inputs, nothing else; every decisio
   leave together.
 - **Ports.** Peers are spread over up to `ports` sockets per address family, each bound to a
   random port (RFC 9109); one socket's buffer then never holds the answers of thousands.
+- **Listening.** With `listen` everything leaves from that address and comes in there;
+  :meth:`UdpDriver.join` hears a multicast group as well, through a socket of its own.
 - **Bad news.** ICMP errors come through the error queue with the datagram they answer
   (``on_refused``); they never fail another peer's send.
 
@@ -42,7 +44,7 @@ from clocksync.runtime.core import (
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.records import maker
-from clocksync.runtime.sockets import in_words, set_options, sockaddr
+from clocksync.runtime.sockets import in_words, joined, listening, set_options, sockaddr
 from clocksync.runtime.timers import Timers
 from clocksync.runtime.units import SECOND
 from clocksync.runtime.watch import Watch
@@ -115,8 +117,12 @@ class UdpDriver:
         on_event: called with the event of every ``Notify``.
         clock: what stamps are told in (default: the system's wall clock, as it is).
         source: local address to bind to; None lets the kernel choose.
+        listen: the one address to send from and to be reached at; numeric, port 0 for any free one.
         ports: sockets per address family at the most.
         kernel_stamps: False keeps to our own readings.
+
+    Raises:
+        BadConfig: `listen` cannot be listened on.
     """
 
     def __init__(
@@ -127,6 +133,7 @@ class UdpDriver:
         on_event: Callable[[object], None] | None = None,
         clock: StampClock | None = None,
         source: str | None = None,
+        listen: Address | None = None,
         ports: int = 1,
         kernel_stamps: bool = True,
     ) -> None:
@@ -155,8 +162,34 @@ class UdpDriver:
             self._errors = mmsg.ReceiveBatch(BATCH, 512, 192)
             self._outgoing = mmsg.SendBatch(BATCH, DATAGRAM_MAX)
         self.closed = False
+        if listen is not None:
+            family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
+            self._ports[family] = [self._watched(listening(listen), family)]
+            self._ports_max = 1
 
     # The application's side.
+
+    @property
+    def address(self) -> Address:
+        """Where it can be reached: of the first socket.
+
+        Raises:
+            IndexError: nothing was sent yet, nor is there an address to listen on.
+        """
+        host, port = next(iter(self._by_descriptor.values())).sock.getsockname()[:2]
+        return host, port
+
+    def join(self, group: Address, interface: str | None = None) -> None:
+        """Hear what is sent to a multicast group, and let what we send to it leave by the same
+        interface: a name, or None for that of the address we listen on.
+
+        Raises:
+            BadConfig: it cannot be joined.
+            IndexError: without an address to listen on.
+        """
+        family = socket.AF_INET6 if ":" in group[0] else socket.AF_INET
+        ear = joined(self._ports[family][0].sock, group, interface)
+        self._watched(ear, family)
 
     def start(self) -> None:
         """Give the core its first input."""
@@ -231,10 +264,13 @@ class UdpDriver:
         try:
             sock.setblocking(False)
             sock.bind((self._source or "", 0))
-            set_options(sock, family, self._kernel)
         except OSError:
             sock.close()
             raise
+        return self._watched(sock, family)
+
+    def _watched(self, sock: socket.socket, family: int) -> _Port:
+        set_options(sock, family, self._kernel)
         port = self._by_descriptor[sock.fileno()] = _Port(sock)
         self._watch.add(sock)
         return port

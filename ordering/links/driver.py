@@ -32,7 +32,7 @@ from clocksync.runtime.core import (
     Stamp,
 )
 from clocksync.runtime.envelope import Envelope
-from clocksync.runtime.errors import BadConfig, MalformedFrame
+from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.sockets import sockaddr
 from clocksync.runtime.timers import Timers
@@ -57,42 +57,6 @@ class DriverCounters:
     """Datagrams the kernel did not take: its buffer was full, or the network was down."""
     malformed: Counter[str] = field(default_factory=Counter)
     """Datagrams that hold nothing for this group, by reason."""
-
-
-def parse_endpoint(text: str) -> Address:
-    """Read ``host:port`` or ``[v6]:port``.
-
-    Raises:
-        BadConfig: it is none; the message shows one.
-
-    >>> parse_endpoint("10.0.0.1:4000"), parse_endpoint("[fe80::1%eth0]:4000")
-    (('10.0.0.1', 4000), ('fe80::1%eth0', 4000))
-    """
-    host, _, port = text.rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not bare or (":" in host and bare == host) or not (port.isascii() and port.isdigit()):
-        raise BadConfig(f"{text!r} is no address: write host:port, such as 10.0.0.1:4000")
-    if not 0 <= int(port) < 1 << 16:
-        raise BadConfig(f"{text!r}: a port lies in 0 to 65535")
-    return bare, int(port)
-
-
-async def resolve(address: Address) -> Address:
-    """The numeric form of an address.
-
-    Raises:
-        BadConfig: the name does not resolve.
-    """
-    host, port = address
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            host, port, type=socket.SOCK_DGRAM, proto=socket.IPPROTO_UDP
-        )
-    except OSError as error:
-        raise BadConfig(f"{host} cannot be resolved: {error.strerror or error}") from None
-    family, _, _, _, name = found[0]
-    scope = cast(tuple[int, ...], name)[3] if family == socket.AF_INET6 else 0
-    return str(name[0]).partition("%")[0] + (f"%{scope}" if scope else ""), int(name[1])
 
 
 def open_socket(listen: Address) -> socket.socket:

@@ -30,10 +30,11 @@ from typing import NamedTuple, TypeVar
 from zlib import crc32
 
 from clocksync.runtime import envelope
+from clocksync.runtime.addresses import parse_endpoint, resolve
 from clocksync.runtime.envelope import Envelope
 from clocksync.runtime.errors import BadConfig, ToolkitError
 from clocksync.runtime.units import SECOND
-from ordering.links.driver import LinkDriver, open_socket, parse_endpoint, resolve
+from ordering.links.driver import LinkDriver, open_socket
 from ordering.links.links import PeerMisbehaved
 from ordering.links.segment import Segment
 from ordering.multicast.acknowledgement import Rule

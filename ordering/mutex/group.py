@@ -17,11 +17,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from zlib import crc32
 
+from clocksync.runtime.addresses import parse_endpoint, resolve
 from clocksync.runtime.envelope import Envelope
 from clocksync.runtime.errors import BadConfig, ToolkitError
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.units import NodeId
-from ordering.links.driver import LinkDriver, open_socket, parse_endpoint, resolve
+from ordering.links.driver import LinkDriver, open_socket
 from ordering.links.link import LinkSettings
 from ordering.links.links import PeerMisbehaved
 from ordering.links.segment import Segment

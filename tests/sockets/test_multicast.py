@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from clocksync.runtime import envelope, mmsg
+from clocksync.runtime.addresses import parse_endpoint
 from clocksync.runtime.envelope import Envelope
 from clocksync.runtime.errors import BadConfig, MisusedCore
 from ordering.demo import Tally, multicast, parse_peers, unattended
-from ordering.links.driver import parse_endpoint
 from ordering.links.segment import Segment
 from ordering.multicast import Closed, Group, MemberSettings, NotReached, Order, Rule, join
 from ordering.multicast.group import DELIVERIES_MAX, cluster_of

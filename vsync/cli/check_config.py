@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from clocksync.runtime.addresses import parse_endpoint
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import MILLISECOND, SECOND
 from clocksync.security import keys
-from ordering.links.driver import parse_endpoint
 from vsync.cli.effective import Effective, effective, read_file
 from vsync.config import RingConfig
 from vsync.node.declared import ELSEWHERE

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from clocksync.runtime.addresses import parse_endpoint
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.units import SECOND, parse_duration
-from ordering.links.driver import parse_endpoint
 from vsync.config import RingConfig
 from vsync.identity import Service
 from vsync.node.declared import is_number

@@ -6,8 +6,8 @@ The table of keys in ``docs/operations.md`` is made from this.
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from clocksync.runtime.addresses import parse_endpoint
 from clocksync.runtime.units import SECOND, parse_duration
-from ordering.links.driver import parse_endpoint
 from vsync.config import RingConfig
 from vsync.frames import NOBODY
 from vsync.identity import Service

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from clocksync.runtime.addresses import parse_endpoint
 from clocksync.runtime.errors import BadConfig, MissingExtra
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.units import SECOND, format_duration
-from ordering.links.driver import parse_endpoint
 from vsync.frames import NOBODY
 from vsync.identity import group_number
 from vsync.node.joining import numeric

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import cast
 
+from clocksync.runtime.addresses import parse_endpoint
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.history import FileHistory
 from clocksync.runtime.mmsg import Address
@@ -17,7 +18,6 @@ from clocksync.security import keys
 from clocksync.security.keyring import KeyRing
 from clocksync.security.plain import PlainSealer
 from clocksync.security.sealer import Sealer as AeadSealer
-from ordering.links.driver import parse_endpoint
 from vsync.config import RingConfig
 from vsync.engine import Engine
 from vsync.events import BootState

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from clocksync.runtime.addresses import parse_endpoint
 from clocksync.runtime.errors import BadConfig
-from ordering.links.driver import parse_endpoint
 from vsync.config import RingConfig
 from vsync.frames import NOBODY
 from vsync.identity import Service

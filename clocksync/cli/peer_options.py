@@ -1,0 +1,62 @@
+"""What the commands for hosts of one's own have in common: who we are, where, under which key."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from clocksync.runtime.mmsg import Address
+
+Id = Annotated[int, typer.Option("--id", metavar="N", help="This host's number, 1 to 65534.")]
+Listen = Annotated[
+    str, typer.Option("--listen", metavar="ADDRESS:PORT", help="Where this host is reached.")
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--key",
+        metavar="FILE",
+        help="The fleet's key (clocksync key generate FILE), the same at every host.",
+    ),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure-plaintext",
+        help="Go without a key: anybody who reaches the port can move clocks. On loopback alone "
+        "no key is needed.",
+    ),
+]
+Fleet = Annotated[
+    str, typer.Option("--fleet", metavar="NAME", help="Hosts of other fleets take no notice.")
+]
+Offset = Annotated[
+    str,
+    typer.Option(
+        metavar="S", help="Keep a software clock that starts ahead by this: 0.005, 5ms, -20us."
+    ),
+]
+Rate = Annotated[
+    float, typer.Option(metavar="PPM", help="Let it run faster by this, parts per million.")
+]
+
+
+async def numeric(text: str, default_port: int | None = None) -> "Address":
+    """An address as it was written, in numbers.
+
+    Raises:
+        BadConfig: it is none, or the name does not resolve.
+    """
+    from clocksync.runtime.addresses import parse_endpoint, resolve
+
+    if default_port is not None and _has_no_port(text):
+        bare = text.strip("[]")
+        text = f"[{bare}]:{default_port}" if ":" in bare else f"{bare}:{default_port}"
+    return await resolve(parse_endpoint(text))
+
+
+def _has_no_port(text: str) -> bool:
+    if text.startswith("["):
+        return text.endswith("]")
+    return text.count(":") != 1
