@@ -29,5 +29,6 @@ class Echo(Frame):
     arrived: Annotated[I64, "when the probe came, ns since the Unix epoch by the sender's clock"]
     left: Annotated[I64, "when this was about to leave, likewise"]
     earlier: Annotated[U64, "an earlier probe of the receiver's; 0: none"]
-    earlier_left: Annotated[I64, "when the answer to that one left, as the kernel says"]
+    earlier_arrived: Annotated[I64, "when that one came"]
+    earlier_left: Annotated[I64, "when the answer to it left, as the kernel says"]
     number: Annotated[U64, "of the probe it answers"]

@@ -36,10 +36,11 @@ class ProbeLeft:
 
 @dataclass(frozen=True, slots=True)
 class EchoLeft:
-    """The tag of an answer."""
+    """The tag of an answer. A probe that came twice is answered twice: the arrival tells which."""
 
     peer: Hashable
     number: int
+    arrived: int
 
 
 @dataclass(slots=True)
@@ -122,11 +123,17 @@ class Asker:
         exchange.arrived_there, exchange.left_there = echo.arrived, echo.left
         exchange.came_back = came_back
         earlier = self._exchanges.get(echo.earlier)
-        if earlier is not None and earlier.left and earlier.came_back and not earlier.is_exact:
-            left, back = earlier.left, earlier.came_back
-            if self._is_possible(left, earlier.arrived_there, echo.earlier_left, back):
-                earlier.left_there, earlier.is_exact = echo.earlier_left, True
+        if earlier is not None and earlier.arrived_there == echo.earlier_arrived:
+            self._refine(earlier, echo.earlier_left)
         return True
+
+    def _refine(self, exchange: Exchange, departure: int) -> None:
+        """The kernel's departure of an answer came with a later one."""
+        left, back = exchange.left, exchange.came_back
+        if left is None or back is None or exchange.is_exact:
+            return
+        if self._is_possible(left, exchange.arrived_there, departure, back):
+            exchange.left_there, exchange.is_exact = departure, True
 
     def forget(self) -> None:
         """Keep none of the exchanges: a clock was set."""
@@ -146,21 +153,21 @@ class Answerer:
     """
 
     told: Told = int
-    _departures: dict[Hashable, tuple[int, int]] = field(default_factory=dict)
+    _departures: dict[Hashable, tuple[EchoLeft, int]] = field(default_factory=dict)
 
     def on_probe(self, peer: Hashable, probe: Probe, arrived: Stamp) -> Send:
         """The answer, on its way. It says of its own departure only that it is after the arrival;
         a driver's reading of the clock comes too late to be in it."""
-        number, left = self._departures.pop(peer, (0, 0))
         at = self.told(arrived.time)
-        echo = Echo(at, at, number, left, probe.number)
-        return Send(peer, echo, EchoLeft(peer, probe.number))
+        known = self._departures.pop(peer, None)
+        earlier = (0, 0, 0) if known is None else (known[0].number, known[0].arrived, known[1])
+        return Send(peer, Echo(at, at, *earlier, probe.number), EchoLeft(peer, probe.number, at))
 
     def on_sent(self, tag: EchoLeft, stamp: Stamp) -> None:
         """An answer left."""
         known = self._departures.get(tag.peer)
-        if stamp.source is StampSource.USER and known is not None and known[0] == tag.number:
+        if stamp.source is StampSource.USER and known is not None and known[0] == tag:
             return  # the kernel's own came before
-        self._departures[tag.peer] = (tag.number, self.told(stamp.time))
+        self._departures[tag.peer] = (tag, self.told(stamp.time))
         while len(self._departures) > PEERS_MAX:
             del self._departures[next(iter(self._departures))]
