@@ -51,6 +51,7 @@ CAMPAIGNS = {
     "ring-day": "tests.cluster.ring_long:check_day",
     "ring-liveness": "tests.cluster.ring_runs:check_liveness",
     "ring-scopes": "tests.vsync.small_scope.campaign:check",
+    "ring-time": "tests.cluster.ring_time:check",
 }
 # How many seeds make sense of those whose seeds take minutes; each is a chunk of its own.
 LONG = {"ring-day": 1, "ring-scopes": 30}

@@ -30,14 +30,17 @@ if TYPE_CHECKING:
     from vsync.node.locks import Grant, Locks
     from vsync.node.loop import SlowConsumer, StateNotSaved
     from vsync.node.message import Message, NotAMember
+    from vsync.node.side import AheadOfTime
     from vsync.node.state import CommandDiscarded, CommandRejected, ResultUnknown, State
     from vsync.replication.events import View
     from vsync.replication.machine import Context, Replicated
     from vsync.replication.objects import Counter, Queue, ReplicatedDict
     from vsync.replication.quorum import MajorityOfExpected, MajorityOfLast, NoQuorum
     from vsync.states import Cause
+    from vsync.timestamps import Timestamp, compare
 
 _HOMES = {
+    "AheadOfTime": "vsync.node.side",
     "BlockingGroup": "vsync.node.blocking",
     "BootState": "vsync.events",
     "Cause": "vsync.states",
@@ -68,11 +71,14 @@ _HOMES = {
     "SlowConsumer": "vsync.node.loop",
     "State": "vsync.node.state",
     "StateNotSaved": "vsync.node.loop",
+    "Timestamp": "vsync.timestamps",
     "View": "vsync.replication.events",
+    "compare": "vsync.timestamps",
     "join": "vsync.node.joining",
 }
 
 __all__ = [
+    "AheadOfTime",
     "BlockingGroup",
     "BootState",
     "Cause",
@@ -103,7 +109,9 @@ __all__ = [
     "SlowConsumer",
     "State",
     "StateNotSaved",
+    "Timestamp",
     "View",
+    "compare",
     "join",
 ]
 

@@ -33,7 +33,7 @@ from clocksync.runtime.envelope import UNKNOWN_KIND, Envelope
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.interval import Interval
 from clocksync.runtime.records import maker
-from vsync import committing, gathering, lifecycle, operational, recovering
+from vsync import causes, committing, gathering, lifecycle, operational, recovering
 from vsync.config import RingConfig
 from vsync.events import (
     Accepted,
@@ -48,6 +48,7 @@ from vsync.events import (
     Leave,
     Messages,
     Moved,
+    Observe,
     Opened,
     PeerHint,
     Persist,
@@ -158,8 +159,8 @@ class Engine:
         """How large a message frame may be at present."""
         self.assembly = Assembly(config.message_bytes_max)
         self.stamper = Stamper(boot.reserved_until, config.drift_ppm)
-        self.last_own = 0
-        self.has_pressure = False
+        self.observations: list[causes.Waiting] = []
+        self.last_own, self.has_pressure = 0, False
         self.leaving = Leaving.NOT
         self.held: Token | None = None
         self.passed_on: SendTo | None = None
@@ -200,6 +201,8 @@ class Engine:
             case PeerHint(peer, reachable):
                 if self.state is State.GATHER and not reachable:
                     gathering.on_unreachable(self, peer)
+            case Observe():
+                causes.observe(self, event)
             case Leave():
                 lifecycle.leave(self)
             case Start():
@@ -362,6 +365,8 @@ class Engine:
     def _on_persisted(self, ticket: int) -> None:
         for earlier in [known for known in self.asked_tickets if known <= ticket]:
             self.durable = self.asked_tickets.pop(earlier)
+        if self.observations:
+            causes.confirm(self)
         if self.awaited is not None and self.awaited[0] <= ticket:
             awaited, self.awaited = self.awaited[1], None
             if awaited is Awaited.BOOT:

@@ -87,7 +87,20 @@ class PeerHint:
     reachable: bool
 
 
-Input = Start | Datagram | Opened | TimerExpired | Submit | Leave | Persisted | PeerHint
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """The application saw a timestamp of elsewhere: what we send from now on is later than that.
+
+    Args:
+        handle: comes back with :class:`Observed` or :class:`ObservationRefused`.
+        timestamp: ns since the Unix epoch; None: the latest that true time can be now.
+    """
+
+    handle: int
+    timestamp: int | None
+
+
+Input = Start | Datagram | Opened | TimerExpired | Submit | Leave | Persisted | PeerHint | Observe
 
 # Effects
 
@@ -280,6 +293,24 @@ class TimeRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Observed:
+    """From here on whatever we submit has a later timestamp than this, after a crash too, unless
+    storage is lost."""
+
+    handle: int
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationRefused:
+    """A timestamp of elsewhere lies so far ahead of what time can be that it is not believed: all
+    members' stamps would have to follow it."""
+
+    handle: int
+    ahead_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """We have left; the engine takes no further input."""
 
@@ -300,5 +331,7 @@ Effect = (
     | Moved
     | Dropped
     | TimeRefused
+    | Observed
+    | ObservationRefused
     | Left
 )

@@ -15,6 +15,7 @@ from vsync.events import (
     Kind,
     Left,
     Messages,
+    Observed,
     Ordered,
     Promised,
 )
@@ -67,6 +68,8 @@ class Chronicler:
                 yield _change(effect)
             case Promised(ring, obligations):
                 yield {"event": "recovered", "ring": str(ring), "obligations": list(obligations)}
+            case Observed(_, timestamp):
+                yield {"event": "observe", "timestamp": timestamp}
             case Left():
                 yield {"event": "leave"}
 

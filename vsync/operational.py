@@ -63,6 +63,7 @@ def let_go(engine: "Engine") -> None:
 def visit(engine: "Engine", token: Token) -> None:
     """Do what is to be done while holding the token, and pass it on."""
     config, ring = engine.config, engine.ring
+    engine.stamper.follow(engine.clock, token.clocks, ring.place, engine.now, ring.last_visit_ns)
     made = ring.visit(token, engine.now, engine.clock, _supply(engine), _backlog(engine))
     engine.tell_pressure()
     # Where frames get lost smaller ones get through sooner.
@@ -108,8 +109,9 @@ def _supply(engine: "Engine") -> Callable[[int, Token], list[Entry]]:
         group = stamper.group_interval(
             engine.clock, token.clocks, ring.place, engine.now - ring.last_visit_ns
         )
+        group = stamper.steadied(group, engine.now)
         reading = stamper.read(engine.clock, group)
-        last = max(ring.timestamp, token.timestamp)
+        last = max(ring.timestamp, token.timestamp, stamper.observed)
         made: list[Entry] = []
         while len(engine.outbox) and allowance > 0:
             number = token.sequence + len(made) + 1
@@ -143,7 +145,7 @@ def _next_frame(
         *ring.id,
         number,
         engine.me,
-        packed.flags | reading.flags,
+        packed.flags | reading.flags_of(first),
         rotation,
         first,
         reading.error(first, first + max(1, len(packed.lengths)) - 1),
@@ -167,7 +169,8 @@ def send_alone(engine: "Engine") -> None:
             change.gather(engine, Cause.SEQUENCE_LIMIT)
             return
         room = engine.config.payload_bytes
-        frame = _next_frame(engine, ring.log.highest + 1, 0, ring.timestamp, reading, room)
+        last = max(ring.timestamp, engine.stamper.observed)
+        frame = _next_frame(engine, ring.log.highest + 1, 0, last, reading, room)
         if frame is None:
             break
         ring.timestamp = frame.last_timestamp

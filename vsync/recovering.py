@@ -34,6 +34,7 @@ def begin(engine: "Engine", table: tuple[CommitEntry, ...]) -> None:
     recovery = Recovery.begin(ring, engine.ring, table, engine.recovered_in)
     engine.recovery = recovery
     engine.stamper.saw(recovery.floor)
+    engine.stamper.steady = None  # another ring, other clocks
     ring.timestamp = recovery.floor + 1
     engine.is_reserved(ring.timestamp)
     if ring.is_alone:
@@ -86,6 +87,7 @@ def on_token(engine: "Engine", sender: int, token: Token) -> None:
 def _visit(engine: "Engine", recovery: Recovery, token: Token) -> None:
     ring = recovery.ring
     engine.membership.passed += 1
+    engine.stamper.follow(engine.clock, token.clocks, ring.place, engine.now, ring.last_visit_ns)
     made = ring.visit(token, engine.now, engine.clock, recovery.supply, lambda: len(recovery.queue))
     for frame in made.resent + made.sent:
         engine.emit(Multicast(frame))

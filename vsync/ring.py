@@ -21,7 +21,7 @@ from clocksync.runtime.interval import Interval
 from vsync.config import RingConfig
 from vsync.frames import NOBODY, REQUESTS_MAX, SAFE, Data, Token, make_token
 from vsync.identity import RingId
-from vsync.ringtime import within
+from vsync.ringtime import Told, within
 from vsync.store import Entry, Log, in_ranges, to_ranges
 
 _U32_MAX = (1 << 32) - 1
@@ -83,6 +83,7 @@ class Ring:
         self.round = 0
         self.last_token: Token | None = None
         self.last_visit_ns = now
+        self.told: Told | None = None
         self.idle_visits = 0
         self._received_by_all = 0
         self._visits = 0
@@ -182,6 +183,7 @@ class Ring:
         is_idle = sequence == self._seen == self.safe and not asked and not waiting
         self.idle_visits = self.idle_visits + 1 if is_idle else 0
         self._seen = sequence
+        self.told = Told(passed.clocks, self.place, now, self.last_visit_ns)
         self.token_sequence = passed.token_sequence
         self.last_token, self.last_visit_ns = passed, now
         return Visit(passed, resent, sent, deaf, is_idle)

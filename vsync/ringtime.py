@@ -10,15 +10,29 @@ contains true time if a majority of clocks is right (Marzullo 1984), and a holde
 lies outside does not use it. With fewer than three clocks nobody can tell who is wrong, and stamps
 say so: *unverified*.
 
+A member whose own clock knows next to nothing (no time source: the kernel says 16 s) takes the time
+that the majority knows.
+
 What may go wrong: an error bound is only as good as the clocks' own. A stamp that was forced above
 others carries the distance in its bound.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from clocksync.runtime.interval import Interval
-from clocksync.runtime.units import scale_by_ppm
+from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND, scale_by_ppm
 from vsync.frames import LARGEST, SUSPECT, UNVERIFIED
+
+CLUELESS_NS = SECOND
+"""A clock whose interval is wider than this knows less than any majority."""
+
+STEADY_FOR_NS = 20 * MILLISECOND
+"""So long a good reading of the majority's clocks is not looked for again: it costs."""
+
+FORCED_NS = 250 * MICROSECOND
+"""So far above the time the order alone may force a stamp that still counts as the majority's: a
+visit of very many messages takes a nanosecond for each."""
 
 FLAG_NAMES = ((SUSPECT, "suspect"), (UNVERIFIED, "unverified"))
 
@@ -68,6 +82,36 @@ def within(clock: Interval) -> Interval:
     return Interval(max(0, min(clock.earliest, LARGEST)), max(0, min(clock.latest, LARGEST)))
 
 
+class Told(NamedTuple):
+    """What the token told at our last visit."""
+
+    clocks: tuple[int, ...]
+    """Its table, with our own entry of then."""
+    place: int
+    at_ns: int
+    """Of that visit, by our monotonic clock."""
+    before_ns: int
+    """Of the visit before: no entry is older."""
+
+
+class Steady(NamedTuple):
+    """What the majority's clocks said at a visit that came soon after the one before."""
+
+    interval: Interval
+    """Contained true time at `at_ns`, if that majority was right."""
+    at_ns: int
+    rotation_ns: int
+
+
+class GroupTime(NamedTuple):
+    """The time now, as far as this member can tell: an estimate, not the same at all members."""
+
+    interval: Interval
+    """Contains true time, if our own clock keeps its bound; with the flag `suspect`, if that or the
+    majority does. Where our clock knows nothing of its own, it is what the majority knows."""
+    flags: int
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What the holder of the token takes for the time."""
@@ -76,6 +120,15 @@ class Reading:
     base: Interval
     """Contains true time, if those clocks are right that it comes from."""
     flags: int
+    latest: int | None = None
+    """No later is it, as the majority's clocks say; None: they say nothing."""
+
+    def flags_of(self, first: int) -> int:
+        """The flags of what is stamped `first`. A stamp that was forced beyond what a majority
+        confirms (after a merge with a side whose clocks were ahead) is as unverified as theirs."""
+        if self.latest is not None and first > self.latest + FORCED_NS:
+            return self.flags | UNVERIFIED
+        return self.flags
 
     def stamp(self, last: int) -> int:
         """The next timestamp after `last`."""
@@ -89,12 +142,16 @@ class Reading:
 class Stamper:
     """Gives out timestamps. One for a process's life: `highest` outlives rings."""
 
-    __slots__ = ("drift_ppm", "highest")
+    __slots__ = ("drift_ppm", "highest", "observed", "steady")
 
     def __init__(self, highest: int, drift_ppm: float) -> None:
         self.highest = highest
         """The largest timestamp seen in any token or message, delivered or not (the papers have no
         name for it: ts_high in our notes)."""
+        self.observed = 0
+        """The largest timestamp of elsewhere that what we send must follow."""
+        self.steady: Steady | None = None
+        """Of this ring: a new one begins without."""
         self.drift_ppm = drift_ppm
 
     def saw(self, timestamp: int) -> None:
@@ -120,12 +177,72 @@ class Stamper:
             clocks.append(aged(Interval(earliest, latest), age_ns, self.drift_ppm))
         return majority(clocks)
 
+    def follow(
+        self, mine: Interval, table: tuple[int, ...], place: int, now_ns: int, before_ns: int
+    ) -> None:
+        """Keep what this visit's table tells, if it is as good as what we have.
+
+        A reading in the table is as old as the rotation took, at the most, and so much wider is
+        what it says of now. A rotation can take long (a lost token, an idle ring); our own
+        oscillator leads from the last short one to here with a thousandth of that.
+        """
+        rotation, steady = now_ns - before_ns, self.steady
+        if steady is not None:
+            is_fresh = now_ns - steady.at_ns < STEADY_FOR_NS
+            if is_fresh and 2 * rotation > steady.rotation_ns:
+                return
+            if rotation > self._carried(steady, now_ns).width:
+                return
+        group = self.group_interval(mine, table, place, rotation)
+        if group is not None:
+            shared = None if steady is None else group & self._carried(steady, now_ns)
+            self.steady = Steady(shared or group, now_ns, rotation)
+
+    def steadied(self, group: Interval | None, now_ns: int) -> Interval | None:
+        """What the majority says now, cut by what it said before, where that does not contradict
+        it."""
+        if group is None or self.steady is None:
+            return group
+        return group & self._carried(self.steady, now_ns) or group
+
+    def _carried(self, steady: Steady, now_ns: int) -> Interval:
+        since = max(0, now_ns - steady.at_ns)
+        return (steady.interval + since).widened(scale_by_ppm(since, self.drift_ppm))
+
     def read(self, mine: Interval, group: Interval | None) -> Reading:
         """The time by our own clock, unless a majority of clocks contradicts it."""
         if group is None:
             return Reading(mine.middle, mine, UNVERIFIED)
-        if (mine & group) is None:
+        shared = mine & group
+        if shared is None:
             # The value is the majority's. The bound covers both: should the majority be wrong, a
             # good clock's stamps are still within theirs.
-            return Reading(group.middle, Interval.hull([mine, group]), SUSPECT)
-        return Reading(min(mine.middle, group.latest), mine, 0)
+            hull = Interval.hull([mine, group])
+            return Reading(group.middle, hull, SUSPECT, group.latest)
+        if mine.width > CLUELESS_NS:
+            return Reading(shared.middle, shared, 0, group.latest)
+        return Reading(min(mine.middle, group.latest), mine, 0, group.latest)
+
+    def now(self, mine: Interval, now_ns: int, told: Told | None) -> GroupTime:
+        """The time now, between visits of the token.
+
+        Args:
+            mine: our own clock's present reading.
+            now_ns: the monotonic time.
+            told: at our last visit to this ring; None: there was none yet.
+        """
+        group = None if told is None else self._told_now(told, now_ns)
+        group = self.steadied(group, now_ns)
+        reading = self.read(mine, group)
+        return GroupTime(reading.base, reading.flags)
+
+    def _told_now(self, told: Told, now_ns: int) -> Interval | None:
+        clocks, place = told.clocks, told.place
+        if 2 * place + 1 >= len(clocks):
+            return None
+        then = Interval(clocks[2 * place], clocks[2 * place + 1])
+        group = self.group_interval(then, clocks, place, told.at_ns - told.before_ns)
+        if group is None:
+            return None
+        since = max(0, now_ns - told.at_ns)
+        return (group + since).widened(scale_by_ppm(since, self.drift_ppm))

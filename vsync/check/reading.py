@@ -35,6 +35,8 @@ class Span:
     deliver_lines: list[int] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
     """Both in order: a delivery is the message's number, a sending its complement."""
+    observed: list[tuple[int, int, int]] = field(default_factory=list)
+    """Timestamps of elsewhere: after how many steps, the timestamp, the line."""
 
 
 @dataclass(slots=True)
@@ -122,6 +124,7 @@ class History:
             "send": self._send,
             "deliver": self._deliver,
             "recovered": self._recovered,
+            "observe": self._observe,
             "crash": self._end,
             "leave": self._end,
         }
@@ -367,6 +370,12 @@ class History:
             if told[0] not in members:
                 what = f"node {life.node} delivers {message.name} of node {told[0]}, no member"
                 self.complain("B3", what, span.line, line)
+
+    def _observe(self, line: int, event: Event, life: Life) -> None:
+        timestamp = _integer(event["timestamp"])
+        if life.spans:  # before the first configuration nothing can be sent anyway
+            span = life.spans[-1]
+            span.observed.append((len(span.steps), timestamp, line))
 
     def _recovered(self, line: int, event: Event, life: Life) -> None:
         ring, obligations = _text(event["ring"]), tuple(_integers(event["obligations"]))

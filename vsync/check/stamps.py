@@ -1,6 +1,8 @@
 """Timestamps: alike everywhere (T1, found while reading), growing, causal, and true within their
 bounds. T2 to T4."""
 
+from dataclasses import dataclass
+
 from vsync.check.reading import History
 
 
@@ -37,26 +39,48 @@ def growing(history: History) -> None:
 
 
 def causal(history: History) -> None:
-    """T3: what a process delivered or sent before it sends a message has an earlier timestamp, over
-    restarts too, unless storage was lost."""
-    messages = history.messages
-    last: dict[int, tuple[int | None, int]] = {}
+    """T3: what a process delivered or sent before it sends a message has an earlier timestamp, and
+    so has what it observed of elsewhere; over restarts too, unless storage was lost."""
+    last: dict[int, _Latest] = {}
     for life in history.lives:
-        latest, cause = (None, -1) if life.lost else last.get(life.node, (None, -1))
+        latest = _Latest() if life.lost else last.get(life.node, _Latest())
         for span in life.spans:
-            for step in span.steps:
-                number = step if step >= 0 else ~step
-                timestamp = messages[number].timestamp
-                if timestamp is None:
-                    continue
-                if step < 0 and latest is not None and timestamp <= latest:
-                    what = f"{messages[number].name} has {timestamp}"
-                    behind = f"and its cause {messages[cause].name} {latest}"
-                    lines = messages[cause].deliver_line, messages[number].send_line
-                    history.complain("T3", f"{what} {behind}", *lines)
-                if latest is None or timestamp > latest:
-                    latest, cause = timestamp, number
-        last[life.node] = latest, cause
+            observed = iter([*span.observed, (len(span.steps) + 1, 0, 0)])
+            after, timestamp, line = next(observed)
+            for place, step in enumerate(span.steps):
+                while after <= place:
+                    latest.follow(timestamp, "what it observed", line)
+                    after, timestamp, line = next(observed)
+                _pass(history, latest, step)
+            while after <= len(span.steps):
+                latest.follow(timestamp, "what it observed", line)
+                after, timestamp, line = next(observed)
+        last[life.node] = latest
+
+
+@dataclass(slots=True)
+class _Latest:
+    """The largest timestamp among a process's causes, and which that is."""
+
+    timestamp: int | None = None
+    name: str = ""
+    line: int = 0
+
+    def follow(self, timestamp: int, name: str, line: int) -> None:
+        if self.timestamp is None or timestamp > self.timestamp:
+            self.timestamp, self.name, self.line = timestamp, name, line
+
+
+def _pass(history: History, latest: _Latest, step: int) -> None:
+    message = history.messages[step if step >= 0 else ~step]
+    timestamp = message.timestamp
+    if timestamp is None:
+        return
+    if step < 0 and latest.timestamp is not None and timestamp <= latest.timestamp:
+        what = f"{message.name} has {timestamp}"
+        behind = f"and its cause {latest.name} {latest.timestamp}"
+        history.complain("T3", f"{what} {behind}", latest.line, message.send_line)
+    latest.follow(timestamp, message.name, message.deliver_line)
 
 
 def true(history: History) -> None:

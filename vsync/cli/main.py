@@ -16,6 +16,7 @@ from vsync.cli.join import join
 from vsync.cli.locks import locks
 from vsync.cli.simulate import simulate
 from vsync.cli.status import status
+from vsync.cli.timestamps import timestamps
 
 app = typer.Typer(
     name="vsync",
@@ -34,6 +35,7 @@ app.command()(locks)
 app.command()(simulate)
 app.command()(check)
 app.command()(explain)
+app.command()(timestamps)
 app.add_typer(key, name="key")
 
 

@@ -1,15 +1,26 @@
 """A group in a program without asyncio: methods block, and may be called from any thread.  [I/O]"""
 
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import TypeVar
 
 from clocksync.runtime.errors import ToolkitError
+from clocksync.runtime.units import SECOND
 from ordering.mutex.leases import EpochConfig as LeaseConfig
-from vsync.events import Configuration, Leave, Messages, Moved
+from vsync.causes import LATEST
+from vsync.events import (
+    Configuration,
+    Leave,
+    Messages,
+    Moved,
+    ObservationRefused,
+    Observe,
+    Observed,
+)
 from vsync.identity import WHOLE_RING, Service
 from vsync.node.loop import Own, RingLoop, Room, Told
 from vsync.node.message import Event, Message, unfold
@@ -19,12 +30,14 @@ from vsync.node.portal import (
     BlockingState,
     Portal,
 )
-from vsync.node.side import Side
+from vsync.node.side import AheadOfTime, Side, timestamp_of
 from vsync.replication.locks import LEASES
 from vsync.replication.machine import Replicated
 from vsync.replication.quorum import NO_QUORUM, Policy
+from vsync.timestamps import Stamped
 
 Machine = TypeVar("Machine", bound=Replicated)
+Result = TypeVar("Result")
 
 
 class BlockingGroup(Side):
@@ -40,6 +53,8 @@ class BlockingGroup(Side):
         self._events: deque[Event] = deque()
         self._unfolded: deque[Message] = deque()
         self._delivered: dict[int, Message | None] = {}
+        self._observing: dict[int, Observed | ObservationRefused | None] = {}
+        self._observations = 0
 
     def multicast(self, payload: bytes, service: Service = Service.AGREED) -> int:
         """See :meth:`Group.multicast`."""
@@ -60,19 +75,47 @@ class BlockingGroup(Side):
         handle = self._post(payloads, size, service)
         return range(handle, handle + len(payloads))
 
-    def deliver(self, payload: bytes, service: Service = Service.AGREED) -> Message:
+    def deliver(
+        self, payload: bytes, service: Service = Service.AGREED, *, commit_wait: bool = False
+    ) -> Message:
         """See :meth:`Group.deliver`."""
         with self._changed:
+            if commit_wait:
+                self._observe(LATEST)
             handle = self._multicast((payload,), service).start
             self._delivered[handle] = None
             try:
-                while (message := self._delivered[handle]) is None:
-                    if self.has_ended:
-                        raise self._over()
-                    self._changed.wait()
-                return message
+                message = self._await(lambda: self._delivered[handle])
             finally:
                 del self._delivered[handle]
+        while commit_wait and (left := self._until_past_ns(message)):
+            time.sleep(left / SECOND)
+        return message
+
+    def observe(self, event: int | Stamped) -> None:
+        """See :meth:`Group.observe`."""
+        with self._changed:
+            self._observe(timestamp_of(event))
+
+    def _observe(self, timestamp: int | None) -> None:
+        self._observations += 1
+        handle = self._observations
+        self._observing[handle] = None
+        self.loop.post(Observe(handle, timestamp))
+        try:
+            told = self._await(lambda: self._observing[handle])
+        finally:
+            del self._observing[handle]
+        if isinstance(told, ObservationRefused):
+            raise AheadOfTime(told)
+
+    def _await(self, look: Callable[[], Result | None]) -> Result:
+        """Wait, with the lock held, until there is something to see."""
+        while (seen := look()) is None:
+            if self.has_ended:
+                raise self._over()
+            self._changed.wait()
+        return seen
 
     def __iter__(self) -> Iterator[Message | Configuration]:
         return self
@@ -87,7 +130,7 @@ class BlockingGroup(Side):
         """The next event; None when there will be none, or none came in `timeout` seconds."""
         with self._changed:
             if self._unfolded:
-                return self._unfolded.popleft()
+                return self._handle(self._unfolded.popleft())
             while not self._events:
                 if self.has_ended:
                     if self.error is not None:
@@ -100,7 +143,7 @@ class BlockingGroup(Side):
             if isinstance(event, Configuration):
                 return event
             self._unfolded.extend(unfold(event))
-            return self._unfolded.popleft()
+            return self._handle(self._unfolded.popleft())
 
     def leave(self, timeout: float | None = None) -> bool:
         """See :meth:`Group.leave`; whether that was done within `timeout` seconds."""
@@ -172,6 +215,8 @@ class BlockingGroup(Side):
                     self.configuration = messages
                 elif isinstance(messages, Room):
                     self._portal.soon(self._flush)
+                elif isinstance(messages, Observed | ObservationRefused):
+                    self._observing[messages.handle] = messages
             self._changed.notify_all()
         if layer:
             self._portal.soon(self._portal.take, layer, self._fail)

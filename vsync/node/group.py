@@ -19,8 +19,20 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from clocksync.runtime.units import SECOND
 from ordering.mutex.leases import EpochConfig as LeaseConfig
-from vsync.events import Configuration, Leave, Messages, Moved, Refusal, Refused
+from vsync.causes import LATEST
+from vsync.events import (
+    Configuration,
+    Leave,
+    Messages,
+    Moved,
+    ObservationRefused,
+    Observe,
+    Observed,
+    Refusal,
+    Refused,
+)
 from vsync.identity import WHOLE_RING, Service
 from vsync.node.channel import ProcessGroup
 from vsync.node.entry import Entry
@@ -28,11 +40,12 @@ from vsync.node.locks import Locks
 from vsync.node.loop import Own, RingLoop, Room, Told
 from vsync.node.message import Event, Message, NotAMember, unfold
 from vsync.node.services import TOGETHER_MOST, Services
-from vsync.node.side import Side
+from vsync.node.side import AheadOfTime, Side, timestamp_of
 from vsync.node.state import State
 from vsync.replication.locks import LEASES
 from vsync.replication.machine import Replicated
 from vsync.replication.quorum import NO_QUORUM, Policy
+from vsync.timestamps import Stamped
 
 Machine = TypeVar("Machine", bound=Replicated)
 
@@ -54,6 +67,8 @@ class Group(Side):
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._awaited: dict[int, asyncio.Future[Message]] = {}
+        self._observing: dict[int, asyncio.Future[None]] = {}
+        self._observations = 0
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._pending_service = Service.AGREED
@@ -88,19 +103,68 @@ class Group(Side):
         handle = self._post(payloads, size, service)
         return range(handle, handle + len(payloads))
 
-    async def deliver(self, payload: bytes, service: Service = Service.AGREED) -> Message:
+    async def deliver(
+        self, payload: bytes, service: Service = Service.AGREED, *, commit_wait: bool = False
+    ) -> Message:
         """Send a message, and wait until it was delivered to ourselves.
 
         Then every member that goes on with us delivers it at the same place; with ``SAFE`` every
         member of the configuration has it. Cancelling stops the waiting, not the message.
+
+        Args:
+            commit_wait: wait further, until its timestamp is certainly past everywhere: about
+                twice our clock's bound. What anybody then begins, in whatever group or database
+                that does likewise, gets a later timestamp (external consistency: Corbett et al.,
+                "Spanner", OSDI 2012, section 4.1.2).
         """
+        if commit_wait:
+            await self._observe(LATEST)
         handle = await self.multicast(payload, service)
         future: asyncio.Future[Message] = self._asyncio.create_future()
         self._awaited[handle] = future
         try:
-            return await future
+            message = await future
         finally:
             self._awaited.pop(handle, None)
+        if commit_wait:
+            await self._past(message)
+        return message
+
+    async def _past(self, message: Message) -> None:
+        while True:
+            left = self._until_past_ns(message)
+            if not left:
+                return
+            await asyncio.sleep(left / SECOND)
+
+    async def observe(self, event: int | Stamped) -> None:
+        """Follow a timestamp of elsewhere: what we send from now on is stamped later.
+
+        For causes that the ring does not see: a message of another group, a row of a database.
+        Returns when it holds over a crash of ours as well.
+
+        Args:
+            event: ns since the Unix epoch, or anything with a ``timestamp``.
+
+        Raises:
+            AheadOfTime: it is so far ahead that it is not believed.
+            NotAMember: we have left.
+        """
+        await self._observe(timestamp_of(event))
+
+    async def _observe(self, timestamp: int | None) -> None:
+        if self.has_ended:
+            raise self._over()
+        self._submit()  # what was multicast before is not made later by it
+        self._observations += 1
+        handle = self._observations
+        future: asyncio.Future[None] = self._asyncio.create_future()
+        self._observing[handle] = future
+        self.loop.post(Observe(handle, timestamp))
+        try:
+            await future
+        finally:
+            self._observing.pop(handle, None)
 
     def _put(self, payload: bytes, size: int, service: Service) -> int:
         pending = self._pending
@@ -141,7 +205,7 @@ class Group(Side):
     async def _each(self) -> AsyncIterator[Message | Configuration]:
         while True:
             while self._unfolded:
-                yield self._unfolded.popleft()
+                yield self._handle(self._unfolded.popleft())
             while not self._events:
                 if not await self._more():
                     return
@@ -304,6 +368,8 @@ class Group(Side):
                 self._room.set()
             case Refused():
                 self._refuse(told)
+            case Observed() | ObservationRefused():
+                self._observed(told)
 
     def _sort(self, messages: Messages) -> None:
         if messages.group == WHOLE_RING:
@@ -329,12 +395,23 @@ class Group(Side):
         if future is not None and not future.done():
             future.set_exception(NotAMember(refused.reason.value))
 
+    def _observed(self, told: Observed | ObservationRefused) -> None:
+        future = self._observing.get(told.handle)
+        if future is None or future.done():
+            return
+        if isinstance(told, Observed):
+            future.set_result(None)
+        else:
+            future.set_exception(AheadOfTime(told))
+
     def _on_ended(self, error: BaseException | None) -> None:
         self._on_told()
         self.has_ended, self.error = True, self.error or error
         self._services.end(self.error)
         self._room.set()
         self._news.set()
-        for future in self._awaited.values():
+        waiting: list[asyncio.Future[Message] | asyncio.Future[None]] = []
+        waiting += [*self._awaited.values(), *self._observing.values()]
+        for future in waiting:
             if not future.done():
                 future.set_exception(self._over())

@@ -42,6 +42,8 @@ from vsync.events import (
     Messages,
     Moved,
     Multicast,
+    ObservationRefused,
+    Observed,
     Opened,
     Ordered,
     PeerHint,
@@ -102,7 +104,19 @@ class Room:
     """There is room in the send queue again, which somebody waits for."""
 
 
-Told = Messages | Own | Room | Configuration | Moved | Pressure | Refused | TimeRefused | Left
+Told = (
+    Messages
+    | Own
+    | Room
+    | Configuration
+    | Moved
+    | Pressure
+    | Refused
+    | TimeRefused
+    | Observed
+    | ObservationRefused
+    | Left
+)
 """What the application's side is told, in order."""
 
 
@@ -454,6 +468,8 @@ CARRY_OUT: dict[type, Callable[[RingLoop, Any], None]] = {
     Pressure: RingLoop._on_told,
     Refused: RingLoop._on_told,
     TimeRefused: RingLoop._on_told,
+    Observed: RingLoop._on_told,
+    ObservationRefused: RingLoop._on_told,
     Moved: RingLoop._on_moved,
     Left: RingLoop._on_left,
 }

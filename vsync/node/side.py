@@ -1,11 +1,30 @@
-"""What both forms of a group share: handles, the send queue's limits, what was not taken yet."""
+"""What both forms of a group share: the time, handles, and the limits of queues.  [I/O]"""
 
+import time
 from collections.abc import Sequence
 
-from vsync.events import Configuration, Messages, Submit
+from clocksync.runtime.errors import MisusedCore, ToolkitError
+from clocksync.runtime.interval import Interval
+from clocksync.runtime.units import format_duration
+from vsync.events import Configuration, Messages, ObservationRefused, Submit
 from vsync.identity import WHOLE_RING, Service
 from vsync.node.loop import RingLoop
-from vsync.node.message import Event, NotAMember
+from vsync.node.message import Event, Message, NotAMember
+from vsync.ringtime import GroupTime, flag_names
+from vsync.timestamps import Stamped, Timestamp
+
+
+class AheadOfTime(ToolkitError):
+    """A timestamp of elsewhere lies further ahead than any clock of ours allows: it is not
+    followed."""
+
+    def __init__(self, refused: ObservationRefused) -> None:
+        ahead = format_duration(refused.ahead_ns)
+        super().__init__(
+            f"that timestamp is {ahead} ahead of the latest it can be now, and was not followed:"
+            " the clock it comes from is wrong, or ours is"
+        )
+        self.ahead_ns = refused.ahead_ns
 
 
 class Side:
@@ -21,6 +40,53 @@ class Side:
         self._next = 1
         self._submitted = 0
         self._submitted_bytes = 0
+        self._handled: Message | None = None
+        self._readings = 0
+
+    # Time
+
+    def now(self) -> Interval:
+        """The time now: an interval that contains it, by our own clock and, where that knows
+        nothing, by the majority of the members'. An estimate of this member's: :meth:`timestamp`
+        is what all agree on."""
+        return self._group_time().interval
+
+    @property
+    def time_flags(self) -> tuple[str, ...]:
+        """What is to be said of :meth:`now`: ``suspect`` (our clock contradicts the majority),
+        ``unverified`` (there is no majority of three clocks or more)."""
+        return flag_names(self._group_time().flags)
+
+    def _group_time(self) -> GroupTime:
+        engine, now = self.loop.engine, time.monotonic_ns()
+        return engine.stamper.now(self.loop.clock.read(now), now, engine.ring.told)
+
+    def timestamp(self) -> Timestamp:
+        """A reading of the group's time while a message is handled: the n-th reading of a message
+        is the same at every member, and readings only grow.
+
+        It is that of the message yielded last by ``async for``, ``for`` or ``receive``.
+
+        Raises:
+            MisusedCore: no message was taken yet.
+        """
+        message = self._handled
+        if message is None:
+            raise MisusedCore("timestamp() before the first message: it reads the message's time")
+        self._readings += 1
+        return Timestamp(
+            message.timestamp, self._readings - 1, message.error, message.name.rpartition("/")[0]
+        )
+
+    def _handle(self, message: Message) -> Message:
+        self._handled, self._readings = message, 0
+        return message
+
+    def _until_past_ns(self, message: Message) -> int:
+        """How long until a message's timestamp is certainly past, ns."""
+        return max(0, message.timestamp + 1 - self.now().earliest)
+
+    # The send queue
 
     def _has_room(self, count: int, size: int) -> bool:
         loop, config = self.loop, self.loop.engine.config
@@ -72,6 +138,11 @@ class Side:
     def _take(self, event: Event) -> None:
         if isinstance(event, Messages):
             self.loop.taken(sum(map(len, event.payloads)))
+
+
+def timestamp_of(event: "int | Stamped") -> int:
+    """The timestamp of what was seen elsewhere: a number, or whatever carries one."""
+    return event if isinstance(event, int) else event.timestamp
 
 
 def _look() -> None:

@@ -44,6 +44,8 @@ FAULTS = (
 CLOCK_ERROR_NS = 300 * MICROSECOND
 CLOCK_OFFSET_NS = 200 * MICROSECOND
 DRIFT_PPM = 20.0
+OBSERVED_NS = 2 * MILLISECOND
+"""Timestamps of elsewhere lie within this of the time."""
 
 PATIENCE = 20
 """So many quarters of the settling time a backlog may take to be sent; more is no progress."""
@@ -63,6 +65,8 @@ class Load:
     """The part of messages that is safe."""
     large: float = 0.03
     """The part that does not fit into one datagram."""
+    observed: float = 0.0
+    """How often one comes with a timestamp of elsewhere to follow."""
 
 
 @dataclass(slots=True)
@@ -159,6 +163,10 @@ class Group:
         """One message; False if the member does not run."""
         return self.world.call(me, lambda core, now: core.submit(payload, service, now), "submit")
 
+    def observe(self, me: int, timestamp: int | None) -> bool:
+        """A member is shown a timestamp of elsewhere."""
+        return self.world.call(me, lambda core, now: core.observe(timestamp, now), "observe")
+
     def leave(self, me: int) -> bool:
         return self.world.call(me, lambda core, now: core.leave(now), "leave")
 
@@ -179,6 +187,9 @@ class Group:
             size = random.randint(300, 2000) if is_large else random.randint(0, 60)
             service = Service.SAFE if random.random() < load.safe else Service.AGREED
             self.submit(me, random.randbytes(size), service)
+        if load.observed and random.random() < load.observed:
+            ahead = random.randint(-OBSERVED_NS, OBSERVED_NS)
+            self.observe(me, random.choice((None, self.world.true_wall_time + ahead)))
         self._submit_later(me, until_ns)
 
     # What goes wrong

@@ -29,6 +29,8 @@ from vsync.events import (
     Messages,
     Moved,
     Multicast,
+    ObservationRefused,
+    Observe,
     Persist,
     Persisted,
     SendTo,
@@ -179,6 +181,11 @@ class RingNode(SilentCore):
         self._chronicler.submitting(self._handle, payload, service)
         return self._step(now, Submit(self._handle, (payload,), service))
 
+    def observe(self, timestamp: int | None, now: int) -> Effects:
+        """Follow a timestamp of elsewhere."""
+        self._handle += 1
+        return self._step(now, Observe(self._handle, timestamp))
+
     def leave(self, now: int) -> Effects:
         return self._step(now, Leave())
 
@@ -210,7 +217,7 @@ class RingNode(SilentCore):
                 out.append(core.CancelTimer(timer))
             case Persist(ticket, state):
                 out.append(core.SetTimer(("written", ticket), self._write(ticket, state, now)))
-            case Moved() | TimeRefused():
+            case Moved() | TimeRefused() | ObservationRefused():
                 out.append(Notify(effect))
             case Dropped():
                 pass

@@ -1,0 +1,164 @@
+"""What the group's timestamps are worth when clocks step and groups divide, held against the truth.
+
+Five members, clocks within 200 us of the truth that drift by up to 20 ppm and know their bound; a
+partition 3|2 and a merge; one clock, or two, that step by 0.3 ms to 1 s, know nothing of it, and
+step back; a restart with or without its disk; timestamps of elsewhere to follow. The judge is a
+separate one: it notes when each message was really ordered, whose clock was wrong then, and who was
+on the ring.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+
+from clocksync.runtime.simulation import Link, Uniform
+from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
+from vsync.check import judge
+from vsync.config import RingConfig
+from vsync.engine import Engine
+from vsync.events import Effect, Messages, Ordered
+from vsync.simulation.group import OBSERVED_NS, Group, Load
+from vsync.simulation.node import Make, RingNode
+
+MEMBERS = 5
+DURATION_NS = 1000 * MILLISECOND
+NOTICED_NS = 5 * MILLISECOND
+"""A step that a majority of clocks must notice."""
+SHIFT_NS = 500 * MICROSECOND
+"""No noticed step shifts a stamp by more, in a component with a majority of good clocks."""
+
+
+@dataclass(slots=True)
+class Truth:
+    """What was so when a message was ordered."""
+
+    at_ns: int
+    """True time, ns since the Unix epoch."""
+    origin: int
+    members: tuple[int, ...]
+    wrong: dict[int, int]
+    """Clocks that were off without knowing it, and by how much."""
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether the ring had three clocks or more, most of them good, the others far off."""
+        wrong = [self.wrong[me] for me in self.members if me in self.wrong]
+        is_most = 2 * len(wrong) < len(self.members)
+        return len(self.members) >= 3 and is_most and all(abs(by) >= NOTICED_NS for by in wrong)
+
+
+@dataclass(slots=True)
+class Run:
+    """A run, and what somebody saw who knows all."""
+
+    seed: int
+    make: Make = Engine
+    group: Group = field(init=False)
+    truths: dict[tuple[str, int], Truth] = field(default_factory=dict)
+    """By ring and number."""
+    stamps: dict[tuple[str, int], Messages] = field(default_factory=dict)
+    events: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def observed(self) -> float:
+        """How often timestamps of elsewhere come: in every second run, because a stamp that follows
+        one is later than the time."""
+        return 0.2 if self.seed % 2 else 0.0
+
+    def __post_init__(self) -> None:
+        self.group = Group(
+            seed=self.seed,
+            count=MEMBERS,
+            make=self.make,
+            config=RingConfig.simulated(token_hold_ns=12 * MILLISECOND, idle_visits=2),
+            link=Link(delay=Uniform(50 * MICROSECOND, 400 * MICROSECOND)),
+            load=Load(every_ns=15 * MILLISECOND, observed=self.observed),
+            watch=self._watch,
+        )
+
+    def _watch(self, node: RingNode, effect: Effect) -> None:
+        world = self.group.world
+        match effect:
+            case Ordered(ring, sequence):
+                wrong = {me: by for me, by in self.group.clock_steps.items() if by}
+                self.truths[str(ring), sequence] = Truth(
+                    world.true_wall_time, node.me, node.engine.ring.members, wrong
+                )
+            case Messages(ring, sequence):
+                self.stamps.setdefault((str(ring), sequence), effect)
+
+    def play(self) -> None:
+        """Let it happen."""
+        random, world = Random(f"{self.seed}/time"), self.group.world
+        self.group.work(DURATION_NS)
+        start = random.randrange(150, 400) * MILLISECOND
+        apart = random.sample(self.group.members, 2)
+        rest = [me for me in self.group.members if me not in apart]
+        if random.random() < 0.8:
+            world.at(start, partial(world.partition, rest, apart))
+            world.at(start + random.randrange(150, 500) * MILLISECOND, world.heal)
+        for victim in random.sample(self.group.members, random.choice((1, 1, 2))):
+            self._step(random, victim)
+        if random.random() < 0.5:
+            self._restart(random)
+        world.run(DURATION_NS)
+
+    def _step(self, random: Random, victim: int) -> None:
+        by = round(random.choice((-1, 1)) * 0.3e6 * (SECOND / 0.3e6) ** random.random())
+        at = random.randrange(100, 600) * MILLISECOND
+        back = at + random.randrange(50, 500) * MILLISECOND
+        self.group.world.at(at, partial(self.group.step_clock, victim, by))
+        self.group.world.at(back, partial(self.group.step_clock, victim, -by))
+        self.events["steps noticed" if abs(by) >= NOTICED_NS else "steps"] += 1
+
+    def _restart(self, random: Random) -> None:
+        world, victim = self.group.world, random.choice(self.group.members)
+        at = random.randrange(200, 700) * MILLISECOND
+        loses = random.random() < 0.5
+        world.at(at, partial(world.crash, victim, keep_storage=not loses))
+        world.at(at + random.randrange(20, 300) * MILLISECOND, partial(world.restart, victim))
+        self.events["restarts without disk" if loses else "restarts"] += 1
+
+
+def offences(run: Run) -> Iterator[str]:
+    """What is wrong with a run that was played."""
+    for violation in judge(run.group.history).violations:
+        yield f"{violation.rule} {violation.text}"
+    for key, messages in run.stamps.items():
+        truth = run.truths.get(key)
+        if truth is None:  # it came from a history before: not of this run
+            continue
+        last = messages.timestamp + len(messages.payloads) - 1
+        off = max(abs(messages.timestamp - truth.at_ns), abs(last - truth.at_ns))
+        name = f"{key[0]}/{key[1]} of {truth.origin} on {truth.members}, wrong {truth.wrong}"
+        if truth.origin not in truth.wrong and off > messages.error:
+            yield f"bound {name}: off by {off}, bound {messages.error}, {messages.flags}"
+        run.events["stamps"] += len(messages.payloads)
+        if "unverified" in messages.flags:
+            run.events["unverified"] += len(messages.payloads)
+        elif truth.is_protected:
+            run.events["protected"] += len(messages.payloads)
+            if off > SHIFT_NS and not (run.observed and _was_asked_for(messages, truth)):
+                yield f"shift {name}: off by {off}, {messages.flags}"
+        elif len(truth.members) < 3:
+            yield f"flag {name}: no majority, and not said so"
+
+
+def _was_asked_for(messages: Messages, truth: Truth) -> bool:
+    """Whether the application may have asked for so late a time."""
+    return 0 < messages.timestamp - truth.at_ns <= OBSERVED_NS + MILLISECOND
+
+
+def check(seed: int, make: Make = Engine) -> Counter[str]:
+    """One run: what happened, counted.
+
+    Raises:
+        AssertionError: a stamp was not what is promised.
+    """
+    run = Run(seed, make)
+    run.play()
+    found = list(offences(run))
+    assert not found, "\n".join([f"{len(found)} offences, seed {seed}", *found[:5]])
+    return run.events + Counter({"runs": 1})
