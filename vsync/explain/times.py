@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FORMATS = (".svg", ".png", ".pdf")
+DRAWN_MAX = 5_000
+"""More marks than this are pixels in an SVG as well, or no browser opens it."""
 ROOM = 0.04
 """Of the width, for the name of a configuration."""
 # Okabe and Ito's palette, told apart by people who do not see all colours; and by their marks.
@@ -45,6 +47,7 @@ def draw(times: Times, path: Path) -> None:
             ".",
             color="#999999",
             markersize=2,
+            rasterized=len(known) > DRAWN_MAX,
             label="distance from true time",
         )
     for kind, (colour, mark) in LOOKS.items():
@@ -57,6 +60,7 @@ def draw(times: Times, path: Path) -> None:
                 color=colour,
                 markersize=3,
                 linestyle="none",
+                rasterized=len(chosen) > DRAWN_MAX,
                 label=f"bound, {kind}",
             )
     _mark_changes(axes, times, start)

@@ -8,7 +8,9 @@ the kernel lets that grow by 500 ppm between updates, and says 16 s where nobody
 import ctypes
 import struct
 import time
+from typing import Protocol
 
+from clocksync.runtime.errors import NotSynchronised
 from clocksync.runtime.interval import Interval
 from clocksync.runtime.kernel import IS_LINUX
 from clocksync.runtime.records import maker
@@ -35,6 +37,38 @@ def kernel_error_ns() -> int:
         return UNSYNCHRONISED_NS
     microseconds = int(_MAX_ERROR.unpack_from(buffer, _MAX_ERROR_AT)[0])
     return min(max(1, microseconds) * MICROSECOND, UNSYNCHRONISED_NS)
+
+
+class TimeSource(Protocol):
+    """What tells the time as an interval: a :class:`clocksync.bounded.BoundedClock`, a disciplined
+    clock, one of the caller's own. It is asked at every step of the ring: it must be quick."""
+
+    def now(self) -> Interval:
+        """Bounds of true time, ns since the Unix epoch.
+
+        Raises:
+            NotSynchronised: it does not know at present.
+        """
+
+
+class Clock(Protocol):
+    """What a ring's thread reads."""
+
+    def read(self, now: int) -> Interval: ...
+
+
+class GivenClock:
+    """A time source of the caller's. While it does not know, the bound says so."""
+
+    def __init__(self, source: TimeSource) -> None:
+        self.source = source
+
+    def read(self, now: int) -> Interval:
+        """The interval that contains true time; `now` is the monotonic clock."""
+        try:
+            return self.source.now()
+        except NotSynchronised:
+            return Interval.around(time.time_ns(), UNSYNCHRONISED_NS)
 
 
 class SystemClock:

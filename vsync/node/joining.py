@@ -25,7 +25,7 @@ from vsync.frames import NOBODY
 from vsync.identity import group_number
 from vsync.node.blocking import BlockingGroup
 from vsync.node.carrier import Sealer
-from vsync.node.clock import SystemClock
+from vsync.node.clock import Clock, GivenClock, SystemClock, TimeSource
 from vsync.node.group import Group
 from vsync.node.loop import BACKLOG_BYTES, RingLoop
 from vsync.node.observing import Observer
@@ -78,6 +78,7 @@ class Joining:
         config: RingConfig | None = None,
         history: "str | os.PathLike[str] | None" = None,
         clock_error_ns: int | None = None,
+        clock: TimeSource | None = None,
         offload: bool = True,
         multicast: bool = True,
         backlog_bytes: int = BACKLOG_BYTES,
@@ -102,7 +103,12 @@ class Joining:
         self.listen, self.peers = listen, dict(peers)
         self.state, self.history = state, history
         self.config = config or RingConfig.within(SECOND)
-        self.clock_error_ns, self.offload = clock_error_ns, offload
+        if clock is not None and clock_error_ns is not None:
+            raise BadConfig(
+                "clock and clock_error_ns contradict: a time source knows its own error"
+            )
+        self.clock: Clock = SystemClock(clock_error_ns) if clock is None else GivenClock(clock)
+        self.offload = offload
         self.multicast = multicast
         self.backlog_bytes = backlog_bytes
         self.quorum = quorum
@@ -175,7 +181,7 @@ class Joining:
             sockets,
             sealer,
             self._disk,
-            SystemClock(self.clock_error_ns),
+            self.clock,
             sink=self._history,
             storage="lost" if kept is None else "kept",
             backlog_bytes=self.backlog_bytes,
@@ -271,6 +277,7 @@ def join(
     config: RingConfig | None = None,
     history: "str | os.PathLike[str] | None" = None,
     clock_error_ns: int | None = None,
+    clock: TimeSource | None = None,
     offload: bool = True,
     multicast: bool = True,
     backlog_bytes: int = BACKLOG_BYTES,
@@ -293,6 +300,8 @@ def join(
         history: append what happens to this file (``docs/history.md``).
         clock_error_ns: how far the system clock can be off, where that is known better than the
             kernel knows it.
+        clock: what tells the time instead of the system clock: anything with a ``now()`` that is an
+            interval, such as a :class:`clocksync.BoundedClock`.
         offload: False does without segment offload.
         multicast: False never uses IP multicast; otherwise messages go that way as long as it
             reaches everybody, and by unicast to each otherwise.
@@ -317,6 +326,7 @@ def join(
         config=config,
         history=history,
         clock_error_ns=clock_error_ns,
+        clock=clock,
         offload=offload,
         multicast=multicast,
         backlog_bytes=backlog_bytes,

@@ -61,7 +61,7 @@ from vsync.events import (
 from vsync.frames import Data, Recovered, Token
 from vsync.history import Chronicler
 from vsync.node.carrier import Came, Carrier, Sealer
-from vsync.node.clock import SystemClock
+from vsync.node.clock import Clock
 from vsync.node.reach import Reach
 from vsync.node.sockets import Sockets
 from vsync.reception import present_ring
@@ -143,7 +143,7 @@ class RingLoop:
         sockets: Sockets,
         sealer: Sealer,
         disk: Disk,
-        clock: SystemClock,
+        clock: Clock,
         *,
         sink: HistorySink | None = None,
         storage: str = "kept",

@@ -189,7 +189,7 @@ class Observer:
             "transport": loop.transport,
             "encrypted": not isinstance(loop.sealer, PlainSealer),
             "offload": {"sends": sockets.sends_segments, "receives": sockets.takes_segments},
-            "clock_error_ns": loop.clock.error_ns,
+            "clock_error_ns": loop.clock.read(time.monotonic_ns()).error,
             "changes": self._changes.aged(now),
         }
 

@@ -2,16 +2,20 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 
 import pytest
 
-from clocksync.runtime.errors import MisusedCore
+from clocksync.runtime.errors import BadConfig, MisusedCore, NotSynchronised
+from clocksync.runtime.interval import Interval
 from clocksync.runtime.units import MILLISECOND, SECOND
 from ordering.interval_order import PhysicalOrder
-from tests.vsync.node.loopback import SOON_S, blocking, together
+from tests.vsync.node.loopback import SOON_S, blocking, joinings, seen, together
 from vsync import AheadOfTime, NotAMember, compare
+from vsync.node.clock import GivenClock
 
 pytestmark = pytest.mark.slow
+MINUTE = 60 * SECOND
 BOUND = {"clock_error_ns": 2 * MILLISECOND}
 
 
@@ -87,6 +91,64 @@ def test_after_a_commit_wait_the_timestamp_is_past_and_what_follows_elsewhere_is
                 assert compare(first, second) is not PhysicalOrder.AFTER
 
     asyncio.run(run())
+
+
+class Source:
+    """A time source that is off by so much, and says what it says."""
+
+    def __init__(self, error_ns, off_ns=0, knows=True):
+        self.error_ns, self.off_ns, self.knows = error_ns, off_ns, knows
+
+    def now(self):
+        if not self.knows:
+            raise NotSynchronised("not yet")
+        return Interval.around(time.time_ns() + self.off_ns, self.error_ns)
+
+
+async def three_with(clocks, then=lambda: None):
+    """Members whose clocks are these, or become so: what each says, and what it takes for the
+    time."""
+    async with AsyncExitStack() as stack:
+        groups = []
+        for joining, clock in zip(joinings(3), clocks, strict=True):
+            joining.clock = GivenClock(clock)
+            groups.append(await stack.enter_async_context(joining))
+        for group in groups:
+            await seen(group, (1, 2, 3))
+        then()
+        found = []
+        for group in groups:
+            before = time.time_ns()
+            message = await group.deliver(b"x")
+            off = max(before - message.timestamp, message.timestamp - time.time_ns())
+            found.append((message, off, group.now(), group.time_flags))
+        return found
+
+
+def test_a_member_whose_clock_is_wrong_is_noticed_and_stamps_with_the_others_time():
+    wrong = Source(MILLISECOND)
+    clocks = [Source(MILLISECOND), wrong, Source(MILLISECOND)]
+    good, bad, other = asyncio.run(three_with(clocks, lambda: setattr(wrong, "off_ns", MINUTE)))
+    for message, off, _, flags in (good, other):
+        assert (message.flags, flags) == ((), ())
+        assert off <= message.error
+    message, off, _, flags = bad
+    assert message.flags == flags == ("suspect",)
+    assert off < SECOND, "not by its own clock"
+    assert message.error > 59 * SECOND
+
+
+def test_a_member_that_has_no_time_source_gets_the_time_from_the_group():
+    clocks = [Source(MILLISECOND), Source(0, knows=False), Source(MILLISECOND)]
+    _, (message, off, now, flags), _ = asyncio.run(three_with(clocks))
+    assert (message.flags, flags) == ((), ())
+    assert off <= message.error < SECOND
+    assert now.width < SECOND
+
+
+def test_a_clock_that_knows_its_error_and_an_error_given_contradict():
+    with pytest.raises(BadConfig, match="contradict"):
+        joinings(1, clock=Source(1), clock_error_ns=1)
 
 
 def test_programs_without_asyncio_have_the_same():
