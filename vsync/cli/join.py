@@ -19,6 +19,7 @@ from vsync.cli.effective import Effective, effective, peers_of, said_on_the_comm
 from vsync.cli.join_view import live, told
 from vsync.events import Configuration, Messages
 from vsync.identity import Service
+from vsync.node.declared import MTU_MAX, MTU_MIN
 from vsync.node.group import Group
 from vsync.node.joining import Endpoint, Joining
 from vsync.node.joining import join as join_group
@@ -109,6 +110,8 @@ def join(
         raise BadConfig(f"--rate {rate:g} is not in 0 to 10,000,000")
     if duration is not None and not 0 < duration <= 10_000_000:
         raise BadConfig(f"--duration {duration:g} is not in 0 to 10,000,000")
+    if mtu is not None and not MTU_MIN <= mtu <= MTU_MAX:
+        raise BadConfig(f"--mtu {mtu} is not in {MTU_MIN} to {MTU_MAX:,}")
     said = said_on_the_command_line(
         group=group,
         id=id,

@@ -46,7 +46,7 @@ class BlockingGroup(Side):
     def __init__(self, loop: RingLoop, policy: Policy = NO_QUORUM) -> None:
         super().__init__(loop)
         self._portal = Portal(
-            self.id, policy, self._submit_of, loop.engine.config.message_bytes_max
+            self.id, policy, self._submit_of, loop.taken, loop.engine.config.message_bytes_max
         )
         self._portal.start()
         self._changed = threading.Condition()
@@ -128,6 +128,7 @@ class BlockingGroup(Side):
 
     def receive(self, timeout: float | None = None) -> Message | Configuration | None:
         """The next event; None when there will be none, or none came in `timeout` seconds."""
+        self._check_events()
         with self._changed:
             if self._unfolded:
                 return self._handle(self._unfolded.popleft())
@@ -208,7 +209,10 @@ class BlockingGroup(Side):
                     self.loop.taken(sum(map(len, messages.payloads)))
                     layer.append(messages)
                 elif isinstance(messages, Messages | Configuration):
-                    self._events.append(messages)
+                    if self.keeps_events:
+                        self._events.append(messages)
+                    else:
+                        self._take(messages)
                 if isinstance(messages, Configuration | Moved):
                     layer.append(messages)
                 if isinstance(messages, Configuration):

@@ -126,27 +126,34 @@ class ProcessGroup(Joined):
         super().__init__(services, name)
         self._events: deque[View | Messages] = deque()
         self._own: deque[asyncio.Future[Message] | None] = deque()
+        self._kept_bytes = 0
 
-    def multicast(self, payload: bytes, service: Service = Service.AGREED) -> None:
+    async def multicast(self, payload: bytes, service: Service = Service.AGREED) -> None:
         """Send a message to all who are in the group, ourselves among them.
+
+        Returns when it was accepted; while very much waits to be sent, it waits.
 
         Raises:
             GroupLeft, NotAMember: we are not in it.
         """
-        self.multicast_many((payload,), service)
+        await self.multicast_many((payload,), service)
 
-    def multicast_many(self, payloads: Sequence[bytes], service: Service = Service.AGREED) -> None:
+    async def multicast_many(
+        self, payloads: Sequence[bytes], service: Service = Service.AGREED
+    ) -> None:
         """Send several messages, in this order."""
         self._check()
         self._services.check_messages(payloads)
+        await self._services.room()
+        self._check()
         self._services.do(lambda member, now: member.multicast(self.name, payloads, service))
         self._own.extend([None] * len(payloads))
 
     async def deliver(self, payload: bytes, service: Service = Service.AGREED) -> Message:
         """Send a message, and wait until it was delivered to ourselves."""
-        self.multicast(payload, service)
+        await self.multicast(payload, service)
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._own[-1] = future
+        self._own[-1] = future  # nothing has run since the message was put there
         return await future
 
     async def __aiter__(self) -> AsyncIterator[Message | View]:
@@ -154,6 +161,7 @@ class ProcessGroup(Joined):
             while self._events:
                 event = self._events.popleft()
                 if isinstance(event, Messages):
+                    self._take(_size(event))
                     for message in unfold(event):
                         yield message
                 else:
@@ -166,6 +174,8 @@ class ProcessGroup(Joined):
         match event:
             case Delivered(_, messages):
                 self._events.append(messages)
+                if self.error is None:  # the ring's backlog, until the application takes it
+                    self._take(-_size(messages))
                 if messages.origin == self._services.member.me:
                     self._resolve(messages)
             case View():
@@ -176,10 +186,16 @@ class ProcessGroup(Joined):
     def over(self, error: BaseException) -> None:
         """See :class:`vsync.node.services.Part`."""
         super().over(error)
+        self._take(self._kept_bytes)  # whether or not anybody still looks
         for future in self._own:
             if future is not None and not future.done():
                 future.set_exception(error)
         self._own.clear()
+
+    def _take(self, size: int) -> None:
+        size = min(size, self._kept_bytes)
+        self._kept_bytes -= size
+        self._services.taken(size)
 
     def _resolve(self, messages: Messages) -> None:
         futures = [self._own.popleft() for _ in messages.payloads]
@@ -187,3 +203,7 @@ class ProcessGroup(Joined):
             for future, message in zip(futures, unfold(messages), strict=True):
                 if future is not None and not future.done():
                     future.set_result(message)
+
+
+def _size(messages: Messages) -> int:
+    return sum(map(len, messages.payloads))

@@ -56,7 +56,7 @@ class Group(Side):
     def __init__(self, loop: RingLoop, policy: Policy = NO_QUORUM) -> None:
         super().__init__(loop)
         self._services = Services(
-            self.id, policy, self._submit_of, loop.engine.config.message_bytes_max
+            self.id, policy, self._submit_of, loop.taken, loop.engine.config.message_bytes_max
         )
         self._entry = Entry(self._services, policy)
         self._asyncio = asyncio.get_running_loop()
@@ -203,6 +203,7 @@ class Group(Side):
         return self._each()
 
     async def _each(self) -> AsyncIterator[Message | Configuration]:
+        self._check_events()
         while True:
             while self._unfolded:
                 yield self._handle(self._unfolded.popleft())
@@ -218,6 +219,7 @@ class Group(Side):
 
     async def batches(self) -> AsyncIterator[list[Event]]:
         """All that has happened since the last time, messages by the datagram: the fastest way."""
+        self._check_events()
         while True:
             while not self._events:
                 if not await self._more():
@@ -359,7 +361,8 @@ class Group(Side):
                 self._sort(told)
             case Configuration():
                 self.configuration = told
-                self._events.append(told)
+                if self.keeps_events:
+                    self._events.append(told)
                 self._services.take(told)
             case Moved():
                 self._services.take(told)
@@ -372,8 +375,10 @@ class Group(Side):
                 self._observed(told)
 
     def _sort(self, messages: Messages) -> None:
-        if messages.group == WHOLE_RING:
+        if messages.group == WHOLE_RING and self.keeps_events:
             self._events.append(messages)
+        elif messages.group == WHOLE_RING:
+            self._take(messages)
         else:
             self.loop.taken(sum(map(len, messages.payloads)))
             self._services.take(messages)

@@ -82,6 +82,7 @@ class Joining:
         offload: bool = True,
         multicast: bool = True,
         backlog_bytes: int = BACKLOG_BYTES,
+        events: bool = True,
         quorum: Policy = NO_QUORUM,
         status: "str | os.PathLike[str] | None" = None,
     ) -> None:
@@ -110,7 +111,7 @@ class Joining:
         self.clock: Clock = SystemClock(clock_error_ns) if clock is None else GivenClock(clock)
         self.offload = offload
         self.multicast = multicast
-        self.backlog_bytes = backlog_bytes
+        self.backlog_bytes, self.events = backlog_bytes, events
         self.quorum = quorum
         self.status = status
         self.status_must_be = True
@@ -187,6 +188,7 @@ class Joining:
             backlog_bytes=self.backlog_bytes,
         )
         member = make(loop, self.quorum)
+        member.keeps_events = self.events
         loop.listener = member
         self._observe(member)
         for peer in peers:
@@ -281,6 +283,7 @@ def join(
     offload: bool = True,
     multicast: bool = True,
     backlog_bytes: int = BACKLOG_BYTES,
+    events: bool = True,
     quorum: Policy = NO_QUORUM,
     status: "str | os.PathLike[str] | None" = None,
 ) -> Joining:
@@ -306,6 +309,8 @@ def join(
         multicast: False never uses IP multicast; otherwise messages go that way as long as it
             reaches everybody, and by unicast to each otherwise.
         backlog_bytes: how much may be delivered and not taken before the ring is slowed down.
+        events: False keeps nothing of what is told to the ring as a whole, for a program that uses
+            groups, state and locks alone: it need not take messages and changes then.
         quorum: which side of a divided network may go on, for groups, replicated state and locks
             (``docs/replication.md``); the same at all members.
         status: a path, or a folder, for the socket at which ``vsync status`` asks
@@ -330,6 +335,7 @@ def join(
         offload=offload,
         multicast=multicast,
         backlog_bytes=backlog_bytes,
+        events=events,
         quorum=quorum,
         status=status,
     )

@@ -155,8 +155,8 @@ class RingLoop:
         """The application's side; set before the thread starts."""
         self.changes: deque[Moved] = deque(maxlen=CHANGES_KEPT)
         self.rotations = 0
-        self.backlog = 0
-        """Bytes told and not taken yet; the application's side counts down."""
+        self._told_bytes = self._taken_bytes = 0
+        self._taking = threading.Lock()
         self._backlog_bytes = backlog_bytes
         self._sink, self._storage = sink, storage
         self._chronicler = Chronicler() if sink is not None else None
@@ -233,9 +233,16 @@ class RingLoop:
         outbox = self.engine.outbox
         return len(outbox), outbox.bytes
 
+    @property
+    def backlog(self) -> int:
+        """Bytes told and not taken yet."""
+        return self._told_bytes - self._taken_bytes
+
     def taken(self, size: int) -> None:
-        """The application took so many bytes of what it was told."""
-        self.backlog -= size
+        """The application took so many bytes of what it was told; fewer than none: it put them
+        back, and will take them later. May be called from any thread."""
+        with self._taking:
+            self._taken_bytes += size
         if self._held_until and self.backlog < self._backlog_bytes:
             self.post(_nothing)
 
@@ -429,7 +436,7 @@ class RingLoop:
         self._sent_handles.append(effect.handles)
 
     def _on_messages(self, effect: Messages) -> None:
-        self.backlog += sum(map(len, effect.payloads))
+        self._told_bytes += sum(map(len, effect.payloads))
         if effect.origin == self.engine.me:
             self._told.append(Own(effect, self._sent_handles.popleft()))
         else:

@@ -32,10 +32,17 @@ CLOSE_S = 1.0
 class Portal:
     """The thread, and what runs in it."""
 
-    def __init__(self, me: int, policy: Policy, submit: Submit, message_bytes_max: int) -> None:
+    def __init__(
+        self,
+        me: int,
+        policy: Policy,
+        submit: Submit,
+        taken: Callable[[int], None],
+        message_bytes_max: int,
+    ) -> None:
         self.services: Services
         self.entry: Entry
-        self._given = me, policy, submit, message_bytes_max
+        self._given = me, policy, submit, taken, message_bytes_max
         self._loop = asyncio.new_event_loop()
         self._is_there = threading.Event()
         self._gate = threading.Lock()
@@ -144,11 +151,7 @@ class BlockingProcessGroup(BlockingJoined):
 
     def multicast(self, payload: bytes, service: Service = Service.AGREED) -> None:
         """See :meth:`ProcessGroup.multicast`."""
-
-        async def say() -> None:
-            self._group.multicast(payload, service)
-
-        self._portal.call(say())
+        self._portal.call(self._group.multicast(payload, service))
 
     def deliver(
         self, payload: bytes, service: Service = Service.AGREED, timeout: float | None = None

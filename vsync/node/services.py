@@ -33,6 +33,8 @@ TOGETHER_MOST = 1000
 """So many messages are handed to the ring at once, at the most."""
 TOGETHER_BYTES = 1 << 20
 """Likewise, where there is more than one."""
+OUTBOX_MESSAGES, OUTBOX_BYTES = 20_000, 4 << 20
+"""Beyond either, who says something waits until the ring has taken some."""
 OVERHEAD_BYTES = 1
 """What a replica puts before a command."""
 
@@ -62,7 +64,16 @@ class Part(Protocol):
 class Services:
     """The layer of one member."""
 
-    def __init__(self, me: int, policy: Policy, submit: Submit, message_bytes_max: int) -> None:
+    def __init__(
+        self,
+        me: int,
+        policy: Policy,
+        submit: Submit,
+        taken: Callable[[int], None],
+        message_bytes_max: int,
+    ) -> None:
+        self.taken = taken
+        """Tells the ring what an application took of what was delivered to a group."""
         self.member = Member(me, policy)
         self.quorum: bool | None = None
         self.quorum_unknown_since: int | None = now_ns()
@@ -73,6 +84,8 @@ class Services:
         self._asyncio = asyncio.get_running_loop()
         self._parts: dict[str, Part] = {}
         self._outbox: deque[Multicast] = deque()
+        self._outbox_messages = self._outbox_bytes = 0
+        self._room = asyncio.Event()
         self._is_scheduled = False
         self._timers: dict[Hashable, asyncio.TimerHandle] = {}
 
@@ -101,6 +114,21 @@ class Services:
         self.check()
         now = now_ns()
         self._carry_out(self.member.ask(name, lambda core: verb(core, now)))
+
+    async def room(self) -> None:
+        """Wait until more may be said.
+
+        Raises:
+            NotAMember: this member has left the ring; or what ended it.
+        """
+        while self.error is None and not self._has_room:
+            self._room.clear()
+            await self._room.wait()
+        self.check()
+
+    @property
+    def _has_room(self) -> bool:
+        return self._outbox_messages < OUTBOX_MESSAGES and self._outbox_bytes < OUTBOX_BYTES
 
     def check(self) -> None:
         """Return if this member is still one."""
@@ -141,6 +169,7 @@ class Services:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._room.set()
         for part in self._parts.values():
             part.over(self.error)
 
@@ -155,6 +184,8 @@ class Services:
             match effect:
                 case Multicast():
                     self._outbox.extend(_in_parts(effect))
+                    self._outbox_messages += len(effect.payloads)
+                    self._outbox_bytes += _size(effect.payloads)
                     if not self._is_scheduled:
                         # What is said in one turn of the event loop leaves together.
                         self._is_scheduled = True
@@ -194,7 +225,11 @@ class Services:
             if not self._submit(payloads, first.service, first.group):
                 return
             for _ in range(taken):
-                outbox.popleft()
+                left = outbox.popleft().payloads
+                self._outbox_messages -= len(left)
+                self._outbox_bytes -= _size(left)
+            if self._has_room:
+                self._room.set()
 
     def _cancel(self, timer: Hashable) -> None:
         handle = self._timers.pop(timer, None)

@@ -37,6 +37,8 @@ class Side:
         self.configuration: Configuration | None = None
         """The one in force, as far as it was told."""
         self.has_ended = False
+        self.keeps_events = True
+        """Whether what is told to the whole ring waits for the application to take it."""
         self._next = 1
         self._submitted = 0
         self._submitted_bytes = 0
@@ -138,6 +140,10 @@ class Side:
     def _take(self, event: Event) -> None:
         if isinstance(event, Messages):
             self.loop.taken(sum(map(len, event.payloads)))
+
+    def _check_events(self) -> None:
+        if not self.keeps_events:
+            raise MisusedCore("this member joined with events=False: it keeps none to be taken")
 
 
 def timestamp_of(event: "int | Stamped") -> int:

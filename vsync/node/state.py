@@ -99,6 +99,7 @@ class State(Joined, Generic[Machine]):
             NotAMember: we have left.
             ValueError: the command is larger than ``message_bytes_max``.
         """
+        await self._services.room()
         (future,) = self._submit((command,), service, certain)
         return await future
 
@@ -110,6 +111,7 @@ class State(Joined, Generic[Machine]):
         certain: bool | None = None,
     ) -> list[object]:
         """Have several applied, in this order; see :meth:`submit`."""
+        await self._services.room()
         return list(await asyncio.gather(*self._submit(commands, service, certain)))
 
     def _submit(

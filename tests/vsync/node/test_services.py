@@ -12,7 +12,9 @@ from ordering.mutex.facade import GrantLost
 from ordering.mutex.leases import EpochConfig as LeaseConfig
 from tests.vsync.node.loopback import CONFIG, SOON_S, blocking, joinings, seen, together
 from vsync.identity import Service
+from vsync.node import services as services_module
 from vsync.node.channel import GroupLeft
+from vsync.node.loop import SlowConsumer
 from vsync.node.message import Message, NotAMember
 from vsync.node.state import CommandRejected
 from vsync.replication.events import PrimaryChanged, View
@@ -77,10 +79,107 @@ def test_who_leaves_a_process_group_is_reported_and_hears_no_more():
             await until(lambda: one.members == (1,))
             assert [event.left async for event in two if isinstance(event, View)][-1] == (2,)
             with pytest.raises(GroupLeft):
-                two.multicast(b"too late")
+                await two.multicast(b"too late")
             again = await groups[1].join("some")
             await until(lambda: one.members == (1, 2))
             assert again.members == (1, 2)
+
+    run(program())
+
+
+def test_what_a_group_delivered_counts_as_the_rings_until_it_is_taken():
+    async def program():
+        async with together(2) as groups:
+            one, two = await everywhere(groups, lambda group: group.join("some"))
+            await until(lambda: one.members == two.members == (1, 2))
+            loops = [group.loop for group in groups]
+            await one.multicast_many([bytes(1000)] * 50)
+            await one.deliver(b"x")
+            await until(lambda: loops[1].backlog >= 50_000)
+            taken = 0
+            async for event in two:
+                taken += isinstance(event, Message)
+                if taken == 51:
+                    break
+            assert loops[1].backlog == 0
+            assert loops[0].backlog >= 50_000
+            await one.leave()
+            await until(lambda: loops[0].backlog == 0)
+
+    run(program())
+
+
+def test_who_takes_nothing_from_a_process_group_has_to_go_as_from_the_ring():
+    async def program():
+        first, second = joinings(2)
+        second.backlog_bytes = 10_000
+        async with first as group, second as slow:
+            await seen(group, (1, 2))
+            chats = await everywhere((group, slow), lambda each: each.join("chat"))
+            await until(lambda: all(chat.members == (1, 2) for chat in chats))
+            await chats[0].multicast_many([bytes(1000)] * 5000)
+            await until(lambda: slow.has_ended)
+            assert isinstance(slow.error, SlowConsumer)
+
+    run(program())
+
+
+def test_who_uses_groups_alone_need_not_take_what_the_whole_ring_is_told():
+    async def program():
+        first, second = joinings(2)
+        second.events, second.backlog_bytes = False, 10_000
+        async with first as group, second as quiet:
+            count = await quiet.replicate("n", Counter())
+            await seen(group, (1, 2))
+            await group.multicast_many([bytes(1000)] * 5000)
+            await group.deliver(b"last")
+            assert await count.submit(Counter.add(1)) == 1
+            await until(lambda: quiet.loop.backlog == 0)
+            assert quiet.configuration.members == (1, 2)
+            with pytest.raises(MisusedCore, match="events=False"):
+                await anext(aiter(quiet))
+
+    run(program())
+    (joining,) = joinings(1, events=False)
+    with joining as group:
+        assert group.deliver(b"x").payload == b"x"
+        assert group.loop.backlog == 0
+        with pytest.raises(MisusedCore, match="events=False"):
+            group.receive()
+
+
+def test_who_says_more_than_the_ring_takes_waits():
+    async def program():
+        async with together(1) as (group,):
+            chat = await group.join("chat")
+            table = await group.replicate("table", ReplicatedDict())
+            services, submit = group._services, group._services._submit
+            services._submit = lambda payloads, service, number: False  # the ring has no room
+            await chat.multicast_many([b"x"] * services_module.OUTBOX_MESSAGES)
+            waiting = [
+                asyncio.ensure_future(chat.multicast(b"more")),
+                asyncio.ensure_future(table.submit(ReplicatedDict.set("a", 1))),
+            ]
+            await asyncio.sleep(0.05)
+            assert not any(one.done() for one in waiting)
+            services._submit = submit
+            services.flush()
+            await asyncio.gather(*waiting)
+
+    run(program())
+
+
+def test_who_waits_to_say_more_hears_that_it_is_over():
+    async def program():
+        async with together(1) as (group,):
+            chat = await group.join("chat")
+            group._services._submit = lambda payloads, service, number: False
+            await chat.multicast_many([b"x"] * services_module.OUTBOX_MESSAGES)
+            waiting = asyncio.ensure_future(chat.multicast(b"more"))
+            await asyncio.sleep(0.01)
+            group.loop.stop()
+            with pytest.raises(NotAMember):
+                await waiting
 
     run(program())
 
@@ -176,7 +275,7 @@ def test_what_can_not_be_sent_is_refused_at_once():
             with pytest.raises(ValueError, match="a message of 1000 bytes: at most 999 fit"):
                 await count.submit(bytes(1000))
             with pytest.raises(ValueError, match="at most 999 fit"):
-                chat.multicast(bytes(1000))
+                await chat.multicast(bytes(1000))
             with pytest.raises(TypeError, match="a message is bytes, not str"):
                 await count.submit("text")
             assert await count.submit(Counter.add(1)) == 1
