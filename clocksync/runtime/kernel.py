@@ -92,4 +92,18 @@ def error_queue_verdict(control: Iterable[Control]) -> Stamp | NetworkError | No
     return stamp if error is not None else None
 
 
+def departure(control: Iterable[Control]) -> tuple[int, int] | None:
+    """Of a message of the error queue of a socket with OPT_ID: the number of the datagram, and its
+    transmit stamp in Unix ns; None where it is something else."""
+    stamp, number = None, None
+    for level, kind, data in control:
+        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPING:
+            stamp = _software_stamp(data)
+        elif (level, kind) in _RECVERR and len(data) >= _EXTENDED_ERROR.size:
+            _, origin, _, _, _, _, told = _EXTENDED_ERROR.unpack_from(data)
+            if origin == ORIGIN_TIMESTAMPING:
+                number = told
+    return None if stamp is None or number is None else (number, stamp.time)
+
+
 _RECVERR = frozenset({(socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)})

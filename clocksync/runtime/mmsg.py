@@ -218,6 +218,10 @@ class ReceiveBatch(_Batch):
         """Whether datagram `i` came with control messages."""
         return bool(self._header_sizes[i * _SIZES + _AT_CONTROL_LENGTH])
 
+    def control_length(self, i: int) -> int:
+        """How many bytes of control messages came with datagram `i`."""
+        return self._header_sizes[i * _SIZES + _AT_CONTROL_LENGTH]
+
     def ancillary(self, i: int) -> list[Control]:
         """All control messages of datagram `i`."""
         start = i * self.control_bytes

@@ -133,6 +133,10 @@ def _facts(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "protection", "encrypted" if told["encrypted"] else "NONE: plaintext"
     yield "offload", " and ".join(way for way in ("sends", "receives") if offload[way]) or "none"
     yield "clock", f"within {format_duration(told['clock_error_ns'])} of true time"
+    for member, apart in told["clocks"]["members"].items():
+        way = "ahead of" if apart["offset_ns"] > 0 else "behind"
+        by = format_duration(abs(apart["offset_ns"]))
+        yield f"clock of {member}", f"{by} {way} ours, ± {format_duration(apart['error_ns'])}"
 
 
 def _numbers(members: Sequence[int]) -> str:

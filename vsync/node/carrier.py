@@ -28,6 +28,7 @@ from vsync.frames import (
     Token,
     Train,
 )
+from vsync.node.pairing import KINDS as PAIR_KINDS
 from vsync.node.path import Path
 from vsync.node.reach import Reach
 from vsync.node.segments import Assembler, Cutter
@@ -94,6 +95,8 @@ class Carrier:
         """Datagrams that were not let in, by reason."""
         self.reach = reach
         self.path = Path()
+        self.on_pair: Callable[[int, int, bytes | memoryview], None] = lambda *given: None
+        """Takes the frames by which members compare clocks: sender, kind, body."""
         self._warn = warn
         self.resent = 0
         """Messages sent again because somebody lacked them."""
@@ -281,6 +284,9 @@ class Carrier:
                     continue
                 elif kind in (Probe.KIND, Heard.KIND):
                     self._on_reach(sender, kind, body)
+                    continue
+                elif kind in PAIR_KINDS:
+                    self.on_pair(sender, kind, body)
                     continue
             except MalformedFrame as error:
                 self.dropped[error.reason] += 1

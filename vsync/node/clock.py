@@ -56,6 +56,9 @@ class Clock(Protocol):
 
     def read(self, now: int) -> Interval: ...
 
+    def tell(self, system_ns: int) -> int:
+        """What this clock shows, in the middle of its bounds, when the system's shows that."""
+
 
 class GivenClock:
     """A time source of the caller's. While it does not know, the bound says so."""
@@ -69,6 +72,15 @@ class GivenClock:
             return self.source.now()
         except NotSynchronised:
             return Interval.around(time.time_ns(), UNSYNCHRONISED_NS)
+
+    def tell(self, system_ns: int) -> int:
+        """What it shows when the system's clock shows that, a moment ago at the most."""
+        at = getattr(self.source, "at", None)
+        if callable(at):
+            return int(at(system_ns))
+        before = time.time_ns()
+        middle = self.read(0).middle
+        return system_ns + middle - (before + time.time_ns()) // 2
 
 
 class SystemClock:
@@ -89,3 +101,7 @@ class SystemClock:
             self.error_ns, self._ask_at = kernel_error_ns(), now + ASK_EVERY_NS
         wall, error = time.time_ns(), self.error_ns
         return _make_interval(wall - error, wall + error)
+
+    def tell(self, system_ns: int) -> int:
+        """It is the system's clock."""
+        return system_ns

@@ -62,6 +62,7 @@ from vsync.frames import Data, Recovered, Token
 from vsync.history import Chronicler
 from vsync.node.carrier import Came, Carrier, Sealer
 from vsync.node.clock import Clock
+from vsync.node.probing import Probing
 from vsync.node.reach import Reach
 from vsync.node.sockets import Sockets
 from vsync.reception import present_ring
@@ -178,6 +179,9 @@ class RingLoop:
         self._carrier = Carrier(
             engine.me, sealer, sockets, engine.config.datagram_bytes, reach, logger.warning
         )
+        self.probing = Probing(engine, sockets, sealer, clock)
+        """Compares our clock with the others'."""
+        self._carrier.on_pair = self.probing.on_frame
         self._tokens: list[Came] = []
         self._held_until = 0
         self._told: list[Told] = []
@@ -275,16 +279,19 @@ class RingLoop:
             self._receive(ready)
         self._use_tokens()
         self._fire_timers()
-        if (now := time.monotonic_ns()) >= self._carrier.due_ns():
+        now = time.monotonic_ns()
+        if now >= self._carrier.due_ns():
             self._carrier.tick(now)
         self._carrier.flush()
+        if now >= self.probing.due_ns():
+            self.probing.ask(now)
         for peer, datagram in self.sealer.take_outgoing():
             self.sockets.send([datagram], (peer,))
         self._tell()
 
     def _wait(self) -> list[tuple[int, int]]:
         due = min([at for at, _ in self._timers.values()], default=self._carrier.due_ns())
-        due = min(due, self._carrier.due_ns(), self._held_until or due)
+        due = min(due, self._carrier.due_ns(), self.probing.due_ns(), self._held_until or due)
         self._waits = True
         if self._inputs or self.sockets.has_more:
             timeout = 0.0
@@ -325,6 +332,7 @@ class RingLoop:
             if events & select.EPOLLERR:
                 for peer in self.sockets.unreachable():
                     self._step(PeerHint(peer, False))
+                self.probing.learn_departures()
             if events & select.EPOLLIN:
                 readable.append(file)
         if not readable and not self.sockets.has_more:

@@ -16,6 +16,7 @@ from typing import Any
 from clocksync.runtime.units import MILLISECOND, SECOND
 from clocksync.security.plain import PlainSealer
 from vsync.events import Configuration, Moved
+from vsync.node.clocks import Clocks
 from vsync.node.loop import CHANGES_KEPT, RingLoop
 from vsync.reception import present_ring
 
@@ -105,6 +106,7 @@ class Observer:
         has_ended: Callable[[], bool],
     ) -> None:
         self.loop, self.group = loop, group
+        self._clocks = Clocks(loop)
         self._configuration, self._has_ended = configuration, has_ended
         self._changes = Changes()
         loop.changes = self._changes
@@ -131,7 +133,9 @@ class Observer:
         """
         with self._gate:
             if not self._last or time.monotonic_ns() - self._last_at > FRESH_NS:
-                self._last = self._ask()
+                told = self._ask()
+                # Here, not in the ring's thread: it takes milliseconds.
+                self._last = told | {"clocks": self._compared()}
                 self._last_at = time.monotonic_ns()
             return self._last
 
@@ -191,6 +195,18 @@ class Observer:
             "offload": {"sends": sockets.sends_segments, "receives": sockets.takes_segments},
             "clock_error_ns": loop.clock.read(time.monotonic_ns()).error,
             "changes": self._changes.aged(now),
+        }
+
+    def _compared(self) -> dict[str, object]:
+        """How far the others' clocks are from ours, and how that is known."""
+        mine = self.loop.clock.tell(time.time_ns())
+        return {
+            "compared_by": "two-way probes, stamped by the "
+            + ("kernel" if self.loop.sockets.stamps else "program"),
+            "members": {
+                str(peer): {"offset_ns": apart.offset_at(mine), "error_ns": apart.error_ns}
+                for peer, apart in self._clocks.differences(mine).items()
+            },
         }
 
     def _dropped(self) -> dict[str, int]:

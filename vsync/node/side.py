@@ -8,6 +8,7 @@ from clocksync.runtime.interval import Interval
 from clocksync.runtime.units import format_duration
 from vsync.events import Configuration, Messages, ObservationRefused, Submit
 from vsync.identity import WHOLE_RING, Service
+from vsync.node.clocks import Clocks
 from vsync.node.loop import RingLoop
 from vsync.node.message import Event, Message, NotAMember
 from vsync.ringtime import GroupTime, flag_names
@@ -42,6 +43,7 @@ class Side:
         self._next = 1
         self._submitted = 0
         self._submitted_bytes = 0
+        self._clocks = Clocks(loop)
         self._handled: Message | None = None
         self._readings = 0
 
@@ -61,7 +63,19 @@ class Side:
 
     def _group_time(self) -> GroupTime:
         engine, now = self.loop.engine, time.monotonic_ns()
-        return engine.stamper.now(self.loop.clock.read(now), now, engine.ring.told)
+        mine = self.loop.clock.read(now)
+        agreed = self._clocks.agreed(mine.middle)
+        if agreed.interval is not None:
+            reading = engine.stamper.read(mine, agreed.interval + mine.middle)
+            return GroupTime(reading.base, reading.flags)
+        return engine.stamper.now(mine, now, engine.ring.told)
+
+    def clock(self) -> int:
+        """The group's clock, ns since the Unix epoch: the mean of the members' clocks that the
+        majority does not contradict. Members read the same within microseconds, however far their
+        clocks are from one another (:mod:`vsync.node.pairing`); it is not forced to grow."""
+        mine = self.loop.clock.tell(time.time_ns())
+        return mine + self._clocks.agreed(mine).offset_ns
 
     def timestamp(self) -> Timestamp:
         """A reading of the group's time while a message is handled: the n-th reading of a message

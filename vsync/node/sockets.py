@@ -35,7 +35,17 @@ SEGMENTS_MOST = 64
 SEGMENTED_BYTES_MAX = 65_000
 _SO_SNDBUFFORCE = 32  # asm-generic/socket.h
 _IP_MULTICAST_ALL = 49  # linux/in.h
-_CONTROL_BYTES = 64
+_CONTROL_BYTES = 128
+_STAMP_CONTROL_BYTES = 64  # a control message of a struct scm_timestamping
+_STAMPING = kernel.SOFTWARE | kernel.RX_SOFTWARE | kernel.OPT_ID | kernel.OPT_TSONLY
+_STAMP_IT = (
+    socket.SOL_SOCKET,
+    kernel.SO_TIMESTAMPING,
+    struct.pack("=I", kernel.TX_SOFTWARE),
+)
+STAMPS_AWAITED = 256
+_Stamp = int | list[kernel.Control]
+"""When a read came: as a number, or as the kernel said it, to be read if anybody asks."""
 _SEGMENT = struct.Struct("=H")
 _GRO = struct.Struct("=i")
 _EXTENDED_ERROR_BYTES = 512
@@ -87,7 +97,12 @@ class Sockets:
     ) -> None:
         family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
         self.counters: Counter[str] = Counter()
-        self._read: deque[Sequence[bytes | memoryview]] = deque()
+        self._read: deque[tuple[Sequence[bytes | memoryview], _Stamp]] = deque()
+        self._stamp: _Stamp = 0
+        self._asked: dict[int, object] = {}  # stamped datagrams by their number
+        self._numbered = 0
+        self.departed: list[tuple[object, int]] = []
+        """What was sent stamped, and when it left, ns by the system's clock; to be taken."""
         self._batch: ReceiveBatch | None = None
         if available():
             self._batch = ReceiveBatch(BATCH, DATAGRAM_BYTES_MAX + 1, _CONTROL_BYTES)
@@ -140,6 +155,11 @@ class Sockets:
                 sock.setsockopt(socket.IPPROTO_IP, kernel.IP_RECVERR, 1)
             else:
                 sock.setsockopt(socket.IPPROTO_IPV6, kernel.IPV6_RECVERR, 1)
+        self.stamps = False
+        if kernel.IS_LINUX:
+            with suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, kernel.SO_TIMESTAMPING, _STAMPING)
+                self.stamps = True
         self.sends_segments = self.takes_segments = False
         if offload and kernel.IS_LINUX:
             with suppress(OSError):
@@ -186,9 +206,20 @@ class Sockets:
         """Whether something was read and not taken."""
         return bool(self._read)
 
+    @property
+    def arrival(self) -> int:
+        """When what :meth:`receive` gave last came, by the kernel and the system's clock, ns; 0
+        where the kernel does not say."""
+        stamp = self._stamp
+        if isinstance(stamp, int):
+            return stamp
+        found = kernel.receive_stamp(stamp)
+        return 0 if found is None else found.time
+
     def _taken(self) -> Iterator[Sequence[bytes | memoryview]]:
         while self._read:
-            yield self._read.popleft()
+            datagrams, self._stamp = self._read.popleft()
+            yield datagrams
 
     def _read_one(self, sock: socket.socket) -> bool:
         """Read once; whether there may be more."""
@@ -200,7 +231,7 @@ class Sockets:
             # An ICMP error, told once here and in full by the error queue.
             self.counters["receive errors"] += 1
             return True
-        self._came(data, _segment_size(control) if control else 0)
+        self._came(data, _segment_size(control) if control else 0, control)
         return True
 
     def _read_many(self, sock: socket.socket) -> bool:
@@ -213,35 +244,66 @@ class Sockets:
             self.counters["receive errors"] += 1
             return True
         for i in range(count):
-            control = batch.ancillary(i) if batch.has_control(i) else []
-            self._came(batch.payload(i), _segment_size(control) if control else 0)
+            size = 0
+            if batch.control_length(i) > _STAMP_CONTROL_BYTES or not self.stamps:
+                size = _segment_size(batch.ancillary(i))
+            self._came(batch.payload(i), size, batch.kernel_stamp(i))
         return count == BATCH
 
-    def _came(self, data: bytes, size: int) -> None:
+    def _came(self, data: bytes, size: int, stamp: "_Stamp") -> None:
         """What one read gave: one datagram, or several of `size` bytes."""
         if not size or len(data) <= size:
             self.counters["received"] += 1
-            self._read.append((data,))
+            self._read.append(((data,), stamp))
             return
         view = memoryview(data)
         parts = [view[at : at + size] for at in range(0, len(data), size)]
         self.counters["received"] += len(parts)
-        self._read.append(parts)
+        self._read.append((parts, stamp))
 
     def unreachable(self) -> list[int]:
-        """Members that, as the network says, cannot be reached; empties the error queue."""
+        """Members that, as the network says, cannot be reached; empties the error queue, whose
+        transmit stamps go to :attr:`departed`."""
         found: list[int] = []
         for _ in range(ERRORS_MOST):
             try:
-                _, _, _, address = self.sock.recvmsg(0, _EXTENDED_ERROR_BYTES, kernel.MSG_ERRQUEUE)
+                _, control, _, address = self.sock.recvmsg(
+                    0, _EXTENDED_ERROR_BYTES, kernel.MSG_ERRQUEUE
+                )
             except OSError:
                 break
+            departure = kernel.departure(control)
+            if departure is not None:
+                number, at = departure
+                if number in self._asked:
+                    self.departed.append((self._asked.pop(number), at))
+                continue
             peer = self._peer_at.get(address[:2]) if address else None
             if peer is not None and peer not in found:
                 found.append(peer)
         return found
 
     # Sending
+
+    def send_stamped(self, datagram: bytes, peer: int, tag: object) -> None:
+        """Send one to a member; when it left comes with `tag` in :attr:`departed`."""
+        to = self._to.get(peer)
+        if to is None:
+            self.counters["no address"] += 1
+            return
+        if not self.stamps:
+            self._send(0, [datagram], to)
+            return
+        try:
+            self.sock.sendmsg([datagram], [_STAMP_IT], 0, to)
+        except OSError as error:
+            self._on_send_error(error, [datagram], to)
+            return
+        self.counters["sent"] += 1
+        self._asked[self._numbered] = tag
+        self._numbered += 1
+        while len(self._asked) > STAMPS_AWAITED:
+            del self._asked[next(iter(self._asked))]
 
     def send(self, datagrams: Sequence[bytes], peers: Iterable[int]) -> None:
         """Send all to each, in this order."""
