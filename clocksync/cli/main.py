@@ -9,6 +9,7 @@ import typer
 
 from clocksync import __version__
 from clocksync.cli.key import key
+from clocksync.cli.convert import convert
 from clocksync.cli.measure import measure
 from clocksync.cli.now import now
 from clocksync.cli.running import run_app
@@ -27,6 +28,7 @@ app.command()(measure)
 app.command()(serve)
 app.command()(now)
 app.add_typer(key, name="key")
+app.command()(convert)
 
 
 def _version(wanted: bool) -> None:
