@@ -123,7 +123,7 @@ class LeapTable:
     def leap_after(self, day: int) -> Leap | None:
         """The leap second that ends UTC day `day`, if it ends with one."""
         at = bisect_right(self._days, day)
-        if at < len(self._days) and self._days[at] == day + 1:
+        if 0 < at < len(self._days) and self._days[at] == day + 1:
             return self.leaps[at - 1]
         return None
 
