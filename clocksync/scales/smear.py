@@ -11,7 +11,6 @@ within the window, so what is exact is a fraction, and what is told is the neare
 round trip from the coarser clock is exact, and from the finer one off by at most 1 ns.
 """
 
-from bisect import bisect_right
 from fractions import Fraction
 
 from clocksync.runtime.units import SECOND
@@ -27,12 +26,8 @@ def _noon_before(table: LeapTable, leap: Leap) -> Instant:
 
 def window_at(table: LeapTable, instant: Instant) -> Leap | None:
     """The leap second that is being smeared at `instant`, if one is."""
-    at = bisect_right(table.leaps, table.to_utc(instant).day - 1, key=lambda leap: leap.day)
-    for leap in table.leaps[max(0, at - 1) : at + 1]:
-        passed = instant - _noon_before(table, leap)
-        if 0 <= passed < DAY + leap.change * SECOND:
-            return leap
-    return None
+    utc = table.to_utc(instant)
+    return table.leap_after(utc.day if utc.ns >= HALF else utc.day - 1)
 
 
 def smeared_exactly(table: LeapTable, instant: Instant) -> Fraction:

@@ -1,0 +1,269 @@
+"""Conversions between time scales per second, beside astropy, and how far the two are apart.
+
+Both convert the same instants: at random since 1972, and around every leap second. astropy is
+measured with one time a call, as ours is, and with an array of all, which is what it is built for.
+"apart" is the largest difference over all instants, in nanoseconds: exact means 0. Where astropy
+gives no nanoseconds (its POSIX time is a float of seconds) its own rounding is what is seen.
+
+Then what the leap seconds are for: how UT1 - UTC went, by the IERS's table that astropy brings.
+Prints; asserts nothing::
+
+    python -m benchmarks.scales [--times 100000]
+"""
+
+import argparse
+import random
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from clocksync.runtime.units import SECOND
+from clocksync.scales import BUILT_IN, GpsTime, Instant, NtpTime, UtcTime, from_smeared, to_smeared
+from clocksync.scales.civil import DAY, day_of, day_text, parse_plain
+from clocksync.scales.gps import EPOCH
+from clocksync.scales.leaps import FIRST_DAY
+
+Convert = Callable[[Any], Any]
+ROUNDS = 5
+MJD_OF_EPOCH = 40_587
+
+
+def instants(count: int) -> list[Instant]:
+    """Every leap second and 2 s on either side in eighths, and random instants up to 2026."""
+    chance = random.Random(1972)
+    near = [
+        BUILT_IN.from_utc(UtcTime(leap.day, DAY)) + step * SECOND // 8
+        for leap in BUILT_IN.leaps
+        for step in range(-16, 25)
+    ]
+    first = BUILT_IN.from_utc(UtcTime(FIRST_DAY, 0)).tai_ns
+    last = BUILT_IN.from_utc(UtcTime(day_of(2026, 1, 1), 0)).tai_ns
+    return near + [Instant(chance.randrange(first, last)) for _ in range(count - len(near))]
+
+
+def per_second(call: Callable[[], object], count: int) -> float:
+    """The best rate of several rounds, conversions/s."""
+    best = float("inf")
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - began)
+    return count / best
+
+
+def over(convert: Convert, values: Sequence[object]) -> Callable[[], object]:
+    """A call that converts all of `values`, one by one."""
+
+    def run() -> None:
+        for value in values:
+            convert(value)
+
+    return run
+
+
+def ours(times: list[Instant]) -> None:
+    """What each conversion of ours costs."""
+    utc = [BUILT_IN.to_utc(each) for each in times]
+    posix = [each.posix_ns for each in utc]
+    smeared = [to_smeared(BUILT_IN, each) for each in times]
+    text = [str(each) for each in utc]
+    cases: list[tuple[str, Convert, Sequence[object]]] = [
+        ("TAI to UTC", BUILT_IN.to_utc, times),
+        ("UTC to TAI", BUILT_IN.from_utc, utc),
+        ("TAI to POSIX", BUILT_IN.to_posix, times),
+        ("POSIX to TAI, all candidates", BUILT_IN.from_posix, posix),
+        ("TAI to GPS week and ns", GpsTime.at, [each for each in times if each >= EPOCH]),
+        ("POSIX to NTP era and timestamp", NtpTime.of_posix, posix),
+        ("TAI to smeared", lambda each: to_smeared(BUILT_IN, each), times),
+        ("smeared to TAI", lambda each: from_smeared(BUILT_IN, each), smeared),
+        ("UTC to text", str, utc),
+        ("text to UTC", UtcTime.parse, text),
+    ]
+    print(f"{'clocksync, one time a call':34} {'per s':>12}")
+    for name, convert, values in cases:
+        print(f"{name:34} {per_second(over(convert, values), len(values)):12,.0f}")
+
+
+def beside_astropy(times: list[Instant]) -> None:
+    """The same conversions by astropy, one a call and all in an array, and the difference."""
+    try:
+        import numpy as np
+        from astropy.time import Time
+    except ImportError:
+        print("\nastropy is not installed: not compared (pip install 'clocksync[bench]')")
+        return
+    days = np.array([each.tai_ns // DAY for each in times], dtype=float)
+    rest = np.array([each.tai_ns % DAY / DAY for each in times])
+    utc = [BUILT_IN.to_utc(each) for each in times]
+    tai = Time(days + MJD_OF_EPOCH, rest, format="mjd", scale="tai")
+    as_utc = Time(tai.utc, precision=9)
+    few = range(0, len(times), max(1, len(times) // 300))
+    singles = [(float(days[at]) + MJD_OF_EPOCH, float(rest[at])) for at in few]
+
+    def single_utc(pair: tuple[float, float]) -> object:
+        return Time(*pair, format="mjd", scale="tai").utc
+
+    def single_tai(pair: tuple[float, float]) -> object:
+        return Time(*pair, format="mjd", scale="utc").tai
+
+    back = Time(as_utc.jd1, as_utc.jd2, format="jd", scale="utc", precision=9)
+    since_1980 = [at for at, each in enumerate(times) if each >= EPOCH]
+    beside_arrays(times, tai)
+    print(f"\n{'one time a call; astropy: an array':34} {'ours/s':>12} {'astropy/s':>12}", end=" ")
+    print(f"{'array/s':>12} {'apart, ns':>10}")
+    rows: list[tuple[str, Convert, Sequence[object], Convert, Callable[[], object], int]] = [
+        (
+            "TAI to UTC",
+            BUILT_IN.to_utc,
+            times,
+            single_utc,
+            lambda: Time(days + MJD_OF_EPOCH, rest, format="mjd", scale="tai").utc,
+            apart([each.ns + each.day * DAY for each in utc], map(utc_ns, as_utc.isot)),
+        ),
+        (
+            "UTC to TAI",
+            BUILT_IN.from_utc,
+            utc,
+            single_tai,
+            lambda: Time(as_utc.jd1, as_utc.jd2, format="jd", scale="utc").tai,
+            apart([each.tai_ns for each in times], map(parse_plain, back.tai.isot)),
+        ),
+        (
+            "TAI to GPS",
+            GpsTime.at,
+            [times[at] for at in since_1980],
+            lambda pair: Time(*pair, format="mjd", scale="tai").gps,
+            lambda: Time(days + MJD_OF_EPOCH, rest, format="mjd", scale="tai").gps,
+            apart(
+                [times[at] - EPOCH for at in since_1980],
+                map(ns_of, tai[since_1980].to_value("gps", subfmt="decimal")),
+            ),
+        ),
+        (
+            "TAI to POSIX",
+            BUILT_IN.to_posix,
+            times,
+            lambda pair: Time(*pair, format="mjd", scale="tai").unix,
+            lambda: Time(days + MJD_OF_EPOCH, rest, format="mjd", scale="tai").unix,
+            apart(
+                [each.posix_ns for each in utc if each.ns < DAY and plain(each)],
+                (
+                    ns_of(value)
+                    for value, each in zip(tai.to_value("unix", subfmt="decimal"), utc, strict=True)
+                    if each.ns < DAY and plain(each)
+                ),
+            ),
+        ),
+    ]
+    for name, convert, values, single, array, difference in rows:
+        mine = per_second(over(convert, values), len(values))
+        theirs = per_second(over(single, singles), len(singles))
+        all_at_once = per_second(array, len(times))
+        print(f"{name:34} {mine:12,.0f} {theirs:12,.0f} {all_at_once:12,.0f} {difference:10,}")
+    print(f"over {len(times):,} instants; POSIX without days that have a leap second, on which")
+    print("astropy's unix spreads the day's 86,401 s over its 86,400 numbers")
+
+
+def beside_arrays(times: list[Instant], tai: Any) -> None:
+    """Arrays of ours beside arrays of astropy."""
+    import numpy as np
+    from astropy.time import Time
+
+    from clocksync.scales.arrays import posix_to_tai, tai_to_posix
+
+    tai_ns = np.array([each.tai_ns for each in times])
+    posix_ns = tai_to_posix(BUILT_IN, tai_ns)
+    unix = tai.unix
+    print(f"\n{'arrays of int64 ns, of Time':34} {'ours/s':>12} {'astropy/s':>12}")
+    cases = [
+        (
+            "TAI to POSIX",
+            lambda: tai_to_posix(BUILT_IN, tai_ns),
+            lambda: Time(tai.jd1, tai.jd2, format="jd", scale="tai").unix,
+        ),
+        (
+            "POSIX to TAI",
+            lambda: posix_to_tai(BUILT_IN, posix_ns),
+            lambda: Time(unix, format="unix").tai,
+        ),
+    ]
+    for name, mine, theirs in cases:
+        rates = per_second(mine, len(times)), per_second(theirs, len(times))
+        print(f"{name:34} {rates[0]:12,.0f} {rates[1]:12,.0f}")
+
+
+def plain(utc: UtcTime) -> bool:
+    """Whether the day has 86,400 seconds."""
+    return BUILT_IN.leap_after(utc.day) is None
+
+
+def utc_ns(text: str) -> int:
+    """UTC text as ns, a 61st second kept apart from the next day."""
+    utc = UtcTime.parse(text)
+    return utc.ns + utc.day * DAY
+
+
+def ns_of(seconds: object) -> int:
+    """A decimal of seconds as ns."""
+    from decimal import Decimal
+
+    return int(Decimal(str(seconds)).scaleb(9).to_integral_value())
+
+
+def apart(mine: Iterable[int], theirs: Iterable[int]) -> int:
+    """The largest difference, ns."""
+    return max(abs(one - other) for one, other in zip(mine, theirs, strict=True))
+
+
+def earth() -> None:
+    """How far the Earth's rotation was from UTC, and how long its day was, by the IERS."""
+    try:
+        import astropy_iers_data
+        import numpy as np
+        from astropy.utils import iers
+    except ImportError:
+        return
+    table = iers.IERS_B.open(astropy_iers_data.IERS_B_FILE)
+    mjd, ut1_utc = (np.asarray(table[name].value) for name in ("MJD", "UT1_UTC"))
+    mjd, ut1_utc = mjd[mjd >= FIRST_DAY + MJD_OF_EPOCH], ut1_utc[mjd >= FIRST_DAY + MJD_OF_EPOCH]
+    date = [day_text(int(day) - MJD_OF_EPOCH) for day in mjd]
+    print(f"\nUT1 - UTC from {date[0]} to {date[-1]} (IERS EOP C04)")
+    for name, at in (("largest", ut1_utc.argmax()), ("smallest", ut1_utc.argmin())):
+        print(f"{name:10} {ut1_utc[at]:+.3f} s on {date[at]}")
+    print(f"beyond 0.8 s on {int((abs(ut1_utc) > 0.8).sum())} days, beyond 0.9 s on", end=" ")
+    print(int((abs(ut1_utc) > 0.9).sum()))
+    steps = [
+        int((mjd > leap.day + MJD_OF_EPOCH).argmax()) for leap in BUILT_IN.leaps
+    ]  # the first day after each
+    ut1_tai = ut1_utc.copy()
+    for step, leap in zip(steps, BUILT_IN.leaps, strict=True):
+        ut1_tai[step:] -= leap.change
+    print("the solar day beyond 86,400 s, mean:")
+    for begin, end in ((1972, 1980), (1980, 1990), (1990, 2000), (2000, 2010), (2010, 2020)):
+        _show_day(mjd, ut1_tai, begin, day_of(end, 1, 1) + MJD_OF_EPOCH)
+    _show_day(mjd, ut1_tai, 2020, int(mjd[-1]))
+
+
+def _show_day(mjd: Any, ut1_tai: Any, begin: int, end: int) -> None:
+    first = int((mjd >= day_of(begin, 1, 1) + MJD_OF_EPOCH).argmax())
+    last = int((mjd >= end).argmax())
+    excess = -(ut1_tai[last] - ut1_tai[first]) / (mjd[last] - mjd[first])
+    print(f"{begin} to {day_text(int(mjd[last]) - MJD_OF_EPOCH)}  {excess * 1e3:+.2f} ms")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--times", type=int, default=100_000, help="how many instants")
+    count = max(2_000, parser.parse_args().times)
+    warnings.simplefilter("ignore")  # ERFA finds years after its own release dubious
+    times = instants(count)
+    ours(times)
+    beside_astropy(times)
+    earth()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
