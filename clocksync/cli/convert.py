@@ -4,6 +4,7 @@ A damaged leap second file, a time that does not exist and one whose leap second
 are each one line on standard error.
 """
 
+import csv as csv_module
 import json as json_module
 import sys
 from collections.abc import Iterable, Iterator
@@ -93,6 +94,9 @@ def convert(
         bool, typer.Option("--leaps", help="Show the leap seconds and where they come from.")
     ] = False,
     json: options.Json = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV, a line for each time that a value may mean.")
+    ] = False,
 ) -> None:
     """Convert times between UTC, TAI, GPS, POSIX, NTP and smeared UTC, exact to the nanosecond.
 
@@ -108,6 +112,10 @@ def convert(
     from clocksync.scales.reading import Reader, Scale, parse_scale
     from clocksync.scales.sources import Leaps, find_leaps, read_leap_file
 
+    if json and csv:
+        raise BadConfig("--json and --csv exclude each other")
+    if leaps and csv:
+        raise BadConfig("--leaps and --csv exclude each other")
     if leap_file is None:
         found = find_leaps()
     else:
@@ -126,7 +134,8 @@ def convert(
     )
     if not times and not leaps and sys.stdin is not None and sys.stdin.isatty():
         raise BadConfig("name a time, for example: clocksync convert now")
-    run = _Run(reader, found, scales, bool(names), allow_expired, json)
+    form = "json" if json else "csv" if csv else "text"
+    run = _Run(reader, found, scales, bool(names), allow_expired, form)
     if leaps and not json:
         _print_leaps(found, now_ns)
     if times or not leaps:
@@ -171,11 +180,11 @@ class _Run:
         scales: "tuple[Scale, ...]",
         named: bool,
         allow_expired: bool,
-        as_json: bool,
+        form: str,
     ) -> None:
         self.code = 0
         self._reader, self._found, self._scales = reader, found, scales
-        self._named, self._allow_expired, self._as_json = named, allow_expired, as_json
+        self._named, self._allow_expired, self._form = named, allow_expired, form
         self._documents: list[dict[str, object]] = []
         self._begun = self._uncertain = False
 
@@ -183,23 +192,29 @@ class _Run:
         from clocksync.scales.civil import NoSuchTime
         from clocksync.scales.conversion import Conversion, failed_document
 
+        if self._form == "csv":
+            self._write(["input", "from", "candidate", "candidates", *self._scales, "certain"])
         for text in lines:
             try:
                 reading = self._reader.read(text)
             except NoSuchTime as error:
                 self._say(str(error))
                 self.code = 2
-                self._documents.append(failed_document(text, str(error)))
+                if self._form == "json":
+                    self._documents.append(failed_document(text, str(error)))
                 continue
             conversion = Conversion.of(self._found.table, reading, self._scales)
             if not conversion.is_certain:
                 self._uncertain = True
             if self._named and not conversion.is_complete:
                 self.code = max(self.code, 1)
-            if self._as_json:
-                self._documents.append(conversion.to_document())
-            else:
-                self._print(conversion)
+            match self._form:
+                case "json":
+                    self._documents.append(conversion.to_document())
+                case "csv":
+                    self._print_csv(conversion)
+                case _:
+                    self._print(conversion)
 
     def finish(self) -> None:
         """Say what is not well with the leap seconds, and print what was kept for the end."""
@@ -212,7 +227,7 @@ class _Run:
         if self._uncertain:
             self._say(
                 f"leap seconds after {about['known_until']} are not known to {table.source}: "
-                "values marked so take it that none comes"
+                "it is assumed that none comes"
             )
             if not self._allow_expired:
                 self.code = max(self.code, 1)
@@ -221,7 +236,7 @@ class _Run:
                 f"caution: {table.source} expired on {about['known_until']}; "
                 "what it says of earlier times stands"
             )
-        if self._as_json:
+        if self._form == "json":
             document = {
                 "schema": SCHEMA,
                 "leap_seconds": {**about, "cautions": list(self._found.cautions)},
@@ -231,6 +246,17 @@ class _Run:
 
     def _say(self, line: str) -> None:
         typer.echo(f"clocksync: {line}", err=True)
+
+    def _write(self, cells: Iterable[object]) -> None:
+        csv_module.writer(sys.stdout, lineterminator="\n").writerow(cells)
+
+    def _print_csv(self, conversion: "Conversion") -> None:
+        reading, count = conversion.reading, len(conversion.values)
+        for number, values in enumerate(conversion.values, 1):
+            told = {value.scale: value.data["time"] for value in values}
+            cells = [told.get(scale, "") for scale in self._scales]
+            certain = "true" if all(value.certain for value in values) else "false"
+            self._write([reading.text, reading.scale, number, count, *cells, certain])
 
     def _print(self, conversion: "Conversion") -> None:
         reading, count = conversion.reading, len(conversion.values)

@@ -101,8 +101,8 @@ class UtcTime:
 
     @property
     def posix_ns(self) -> int:
-        """POSIX's "seconds since the Epoch" in ns: each day counts 86,400 s (IEEE Std 1003.1,
-        section 4.19), so that 23:59:60 has the number of the second after it."""
+        """POSIX's "seconds since the Epoch" in ns: each day counts 86,400 s (IEEE Std
+        1003.1-2017 section 4.16), so that 23:59:60 has the number of the second after it."""
         return self.day * DAY + self.ns
 
     def __str__(self) -> str:

@@ -84,6 +84,7 @@ def _parse_list(text: str, source: str) -> LeapTable:
     """NIST's and IERS's: ``#$ updated``, ``#@ expires``, ``seconds offset`` since 1900, ``#h``."""
     stamps: dict[str, str] = {}
     data: list[tuple[str, str]] = []
+    wrong: int | None = None
     for number, line in enumerate(text.splitlines(), 1):
         mark = line[:2]
         if mark in ("#$", "#@", "#h"):
@@ -95,11 +96,14 @@ def _parse_list(text: str, source: str) -> LeapTable:
             if not content:
                 continue
             if len(content) != 2 or not all(re.fullmatch("[0-9]{1,12}", c) for c in content):
-                raise BadLeapFile(f"has no seconds and offset in line {number}")
+                wrong = wrong or number
+                continue
             data.append((content[0], content[1]))
     for mark, meaning in (("#$", "update"), ("#@", "expiry"), ("#h", "hash")):
         if mark not in stamps:
             raise BadLeapFile(f"has no {meaning} line ({mark}): it may be cut short")
+    if wrong:
+        raise BadLeapFile(f"has no seconds and offset in line {wrong}")
     updated, expires = stamps["#$"], stamps["#@"]
     if not (re.fullmatch("[0-9]{1,12}", updated) and re.fullmatch("[0-9]{1,12}", expires)):
         raise BadLeapFile("has an update or expiry line that is no number")

@@ -185,7 +185,7 @@ class LeapTable:
 
     def to_posix(self, instant: Instant) -> int:
         """POSIX time at `instant`, ns. An inserted second has the same numbers as the second after
-        it (IEEE Std 1003.1 section 4.19).
+        it (IEEE Std 1003.1-2017 section 4.16).
 
         Raises:
             NoSuchTime: before 1972, or after 9999.

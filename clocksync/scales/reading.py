@@ -39,6 +39,7 @@ UNIFORM = frozenset({Scale.TAI, Scale.GPS})
 """Scales that never leap."""
 
 _ALIASES = {"unix": Scale.POSIX, "smear": Scale.SMEARED, "ptp": Scale.TAI, "z": Scale.UTC}
+_LENGTH_MAX = 100
 _DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"[+-]?[0-9.]+(ns|us|ms|s)?")
 
@@ -129,6 +130,8 @@ class Reader:
             NoSuchTime: it is none, or names a time that its scale does not have.
         """
         text = text.strip()
+        if len(text) > _LENGTH_MAX or not text.isprintable():
+            raise NoSuchTime(f"{text[:40]!r} is no time: it is too long, or not printable")
         try:
             scale, rest = self._split(text)
             if rest.lower() == "now":
