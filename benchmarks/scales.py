@@ -16,7 +16,9 @@ import random
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from clocksync.runtime.units import SECOND
@@ -86,107 +88,130 @@ def ours(times: list[Instant]) -> None:
         print(f"{name:34} {per_second(over(convert, values), len(values)):12,.0f}")
 
 
+@dataclass(frozen=True)
+class Row:
+    """One conversion by both, and the largest difference of what they say, ns."""
+
+    name: str
+    ours: Convert
+    values: Sequence[object]
+    single: Convert
+    array: Callable[[], object]
+    apart: int
+
+
+class Astropy:
+    """The same instants as astropy has them, and the conversions by it."""
+
+    def __init__(self, times: list[Instant]) -> None:
+        import numpy as np
+        from astropy.time import Time
+
+        self.times, self.Time = times, Time
+        self.utc = [BUILT_IN.to_utc(each) for each in times]
+        days = np.array([each.tai_ns // DAY + MJD_OF_EPOCH for each in times], dtype=float)
+        rest = np.array([each.tai_ns % DAY / DAY for each in times])
+        self.tai = Time(days, rest, format="mjd", scale="tai", precision=9)
+        self.as_utc = self.tai.utc
+        few = range(0, len(times), max(1, len(times) // 300))
+        self.singles = [(float(days[at]), float(rest[at])) for at in few]
+
+    def again(self, scale: str) -> Any:
+        """All instants as a fresh Time, which has nothing cached."""
+        known = self.tai if scale == "tai" else self.as_utc
+        return self.Time(known.jd1, known.jd2, format="jd", scale=scale, precision=9)
+
+    def one(self, pair: tuple[float, float], scale: str) -> Any:
+        """One instant as a Time."""
+        return self.Time(*pair, format="mjd", scale=scale)
+
+    def rows(self) -> Iterator[Row]:
+        """Each conversion that both have."""
+        tai_ns = [each.tai_ns for each in self.times]
+        yield Row(
+            "TAI to UTC",
+            BUILT_IN.to_utc,
+            self.times,
+            lambda pair: self.one(pair, "tai").utc,
+            lambda: self.again("tai").utc,
+            apart(
+                [(each.day, each.ns) for each in self.utc],
+                [(each.day, each.ns) for each in map(UtcTime.parse, self.as_utc.isot)],
+            ),
+        )
+        yield Row(
+            "UTC to TAI",
+            BUILT_IN.from_utc,
+            self.utc,
+            lambda pair: self.one(pair, "utc").tai,
+            lambda: self.again("utc").tai,
+            apart(in_day(tai_ns), in_day(map(parse_plain, self.again("utc").tai.isot))),
+        )
+        since_1980 = [at for at, each in enumerate(self.times) if each >= EPOCH]
+        yield Row(
+            "TAI to GPS",
+            GpsTime.at,
+            [self.times[at] for at in since_1980],
+            lambda pair: self.one(pair, "tai").gps,
+            lambda: self.again("tai").gps,
+            apart(
+                in_day(self.times[at] - EPOCH for at in since_1980),
+                in_day(map(ns_of, self.tai[since_1980].to_value("gps", subfmt="decimal"))),
+            ),
+        )
+        plain = [at for at, utc in enumerate(self.utc) if not BUILT_IN.leap_after(utc.day)]
+        yield Row(
+            "TAI to POSIX",
+            BUILT_IN.to_posix,
+            self.times,
+            lambda pair: self.one(pair, "tai").unix,
+            lambda: self.again("tai").unix,
+            apart(
+                in_day(self.utc[at].posix_ns for at in plain),
+                in_day(map(ns_of, self.tai[plain].to_value("unix", subfmt="decimal"))),
+            ),
+        )
+
+
 def beside_astropy(times: list[Instant]) -> None:
     """The same conversions by astropy, one a call and all in an array, and the difference."""
     try:
-        import numpy as np
-        from astropy.time import Time
+        astropy = Astropy(times)
     except ImportError:
         print("\nastropy is not installed: not compared (pip install 'clocksync[bench]')")
         return
-    days = np.array([each.tai_ns // DAY for each in times], dtype=float)
-    rest = np.array([each.tai_ns % DAY / DAY for each in times])
-    utc = [BUILT_IN.to_utc(each) for each in times]
-    tai = Time(days + MJD_OF_EPOCH, rest, format="mjd", scale="tai")
-    as_utc = Time(tai.utc, precision=9)
-    few = range(0, len(times), max(1, len(times) // 300))
-    singles = [(float(days[at]) + MJD_OF_EPOCH, float(rest[at])) for at in few]
-
-    def single_utc(pair: tuple[float, float]) -> object:
-        return Time(*pair, format="mjd", scale="tai").utc
-
-    def single_tai(pair: tuple[float, float]) -> object:
-        return Time(*pair, format="mjd", scale="utc").tai
-
-    back = Time(as_utc.jd1, as_utc.jd2, format="jd", scale="utc", precision=9)
-    since_1980 = [at for at, each in enumerate(times) if each >= EPOCH]
-    beside_arrays(times, tai)
+    beside_arrays(times, astropy)
     print(f"\n{'one time a call; astropy: an array':34} {'ours/s':>12} {'astropy/s':>12}", end=" ")
     print(f"{'array/s':>12} {'apart, ns':>10}")
-    rows: list[tuple[str, Convert, Sequence[object], Convert, Callable[[], object], int]] = [
-        (
-            "TAI to UTC",
-            BUILT_IN.to_utc,
-            times,
-            single_utc,
-            lambda: Time(days + MJD_OF_EPOCH, rest, format="mjd", scale="tai").utc,
-            apart([each.ns + each.day * DAY for each in utc], map(utc_ns, as_utc.isot)),
-        ),
-        (
-            "UTC to TAI",
-            BUILT_IN.from_utc,
-            utc,
-            single_tai,
-            lambda: Time(as_utc.jd1, as_utc.jd2, format="jd", scale="utc").tai,
-            apart([each.tai_ns for each in times], map(parse_plain, back.tai.isot)),
-        ),
-        (
-            "TAI to GPS",
-            GpsTime.at,
-            [times[at] for at in since_1980],
-            lambda pair: Time(*pair, format="mjd", scale="tai").gps,
-            lambda: Time(days + MJD_OF_EPOCH, rest, format="mjd", scale="tai").gps,
-            apart(
-                [times[at] - EPOCH for at in since_1980],
-                map(ns_of, tai[since_1980].to_value("gps", subfmt="decimal")),
-            ),
-        ),
-        (
-            "TAI to POSIX",
-            BUILT_IN.to_posix,
-            times,
-            lambda pair: Time(*pair, format="mjd", scale="tai").unix,
-            lambda: Time(days + MJD_OF_EPOCH, rest, format="mjd", scale="tai").unix,
-            apart(
-                [each.posix_ns for each in utc if each.ns < DAY and plain(each)],
-                (
-                    ns_of(value)
-                    for value, each in zip(tai.to_value("unix", subfmt="decimal"), utc, strict=True)
-                    if each.ns < DAY and plain(each)
-                ),
-            ),
-        ),
-    ]
-    for name, convert, values, single, array, difference in rows:
-        mine = per_second(over(convert, values), len(values))
-        theirs = per_second(over(single, singles), len(singles))
-        all_at_once = per_second(array, len(times))
-        print(f"{name:34} {mine:12,.0f} {theirs:12,.0f} {all_at_once:12,.0f} {difference:10,}")
+    for row in astropy.rows():
+        mine = per_second(over(row.ours, row.values), len(row.values))
+        theirs = per_second(over(row.single, astropy.singles), len(astropy.singles))
+        array = per_second(row.array, len(times))
+        print(f"{row.name:34} {mine:12,.0f} {theirs:12,.0f} {array:12,.0f} {row.apart:10,}")
     print(f"over {len(times):,} instants; POSIX without days that have a leap second, on which")
     print("astropy's unix spreads the day's 86,401 s over its 86,400 numbers")
 
 
-def beside_arrays(times: list[Instant], tai: Any) -> None:
+def beside_arrays(times: list[Instant], astropy: Astropy) -> None:
     """Arrays of ours beside arrays of astropy."""
     import numpy as np
-    from astropy.time import Time
 
     from clocksync.scales.arrays import posix_to_tai, tai_to_posix
 
     tai_ns = np.array([each.tai_ns for each in times])
     posix_ns = tai_to_posix(BUILT_IN, tai_ns)
-    unix = tai.unix
+    unix = astropy.tai.unix
     print(f"\n{'arrays of int64 ns, of Time':34} {'ours/s':>12} {'astropy/s':>12}")
     cases = [
         (
             "TAI to POSIX",
             lambda: tai_to_posix(BUILT_IN, tai_ns),
-            lambda: Time(tai.jd1, tai.jd2, format="jd", scale="tai").unix,
+            lambda: astropy.again("tai").unix,
         ),
         (
             "POSIX to TAI",
             lambda: posix_to_tai(BUILT_IN, posix_ns),
-            lambda: Time(unix, format="unix").tai,
+            lambda: astropy.Time(unix, format="unix").tai,
         ),
     ]
     for name, mine, theirs in cases:
@@ -194,27 +219,22 @@ def beside_arrays(times: list[Instant], tai: Any) -> None:
         print(f"{name:34} {rates[0]:12,.0f} {rates[1]:12,.0f}")
 
 
-def plain(utc: UtcTime) -> bool:
-    """Whether the day has 86,400 seconds."""
-    return BUILT_IN.leap_after(utc.day) is None
-
-
-def utc_ns(text: str) -> int:
-    """UTC text as ns, a 61st second kept apart from the next day."""
-    utc = UtcTime.parse(text)
-    return utc.ns + utc.day * DAY
+def in_day(times: Iterable[int]) -> list[tuple[int, int]]:
+    """ns as days and ns of the day."""
+    return [divmod(each, DAY) for each in times]
 
 
 def ns_of(seconds: object) -> int:
     """A decimal of seconds as ns."""
-    from decimal import Decimal
-
     return int(Decimal(str(seconds)).scaleb(9).to_integral_value())
 
 
-def apart(mine: Iterable[int], theirs: Iterable[int]) -> int:
-    """The largest difference, ns."""
-    return max(abs(one - other) for one, other in zip(mine, theirs, strict=True))
+def apart(mine: list[tuple[int, int]], theirs: list[tuple[int, int]]) -> int:
+    """The largest difference, ns. A day apart is a day, also where one reads 23:59:60."""
+    pairs = zip(mine, theirs, strict=True)
+    return max(
+        abs(day - other_day) * DAY + abs(ns - other) for (day, ns), (other_day, other) in pairs
+    )
 
 
 def earth() -> None:
