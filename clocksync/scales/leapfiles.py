@@ -26,6 +26,7 @@ SIZE_MAX = 1 << 20
 """A list is 5 KB and a zone file 1 KB; nobody's is this long."""
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LEAPS_MAX = 1_000
 _SECONDS_MAX = 1 << 38  # past the year 9999
 
 
@@ -205,7 +206,9 @@ def _tzif_records(raw: bytes) -> Iterator[tuple[int, int]]:
         if version == b"\0" or width == 8:
             break
         width = 8
-    if at > len(raw) or leap > 1_000:
+    footer = raw[at:]  # a line break, the rule for the future, a line break
+    whole = len(footer) > 1 and footer[:1] == footer[-1:] == b"\n" if width == 8 else len(raw) >= at
+    if not whole or leap > _LEAPS_MAX:
         raise BadLeapFile("is cut short")
     record = struct.Struct(">ii" if width == 4 else ">qi")
     for number in range(leap):

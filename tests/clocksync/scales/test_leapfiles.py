@@ -235,10 +235,10 @@ def test_a_file_cut_anywhere_is_refused_or_says_the_same(
         assert table.leaps == BUILT_IN.leaps, f"cut to {length} bytes it was believed"
 
 
-def test_a_zone_file_cut_anywhere_in_its_records_is_refused() -> None:
+def test_a_zone_file_cut_anywhere_is_refused() -> None:
     whole = tzif([(leap.midnight_ns // SECOND + n, n + 1) for n, leap in enumerate(BUILT_IN.leaps)])
     assert parse_leap_file(whole, "whole").leaps == BUILT_IN.leaps
-    for length in range(len(whole) - len(b"\nUTC0\n")):
+    for length in range(len(whole)):
         with pytest.raises(BadLeapFile):
             parse_leap_file(whole[:length], "cut")
 

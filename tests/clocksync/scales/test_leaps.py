@@ -124,6 +124,8 @@ def test_a_posix_time_in_a_second_left_out_has_no_instant() -> None:
     for inside in (midnight - SECOND, midnight - 1):
         with pytest.raises(NoSuchTime, match="left 23:59:59 out on 2029-06-30"):
             NEGATIVE.from_posix(inside)
+        with pytest.raises(NoSuchTime, match="left 23:59:59 out on 2029-06-30"):
+            NEGATIVE.utc_of_posix(inside)
     before, after = NEGATIVE.from_posix(midnight - SECOND - 1), NEGATIVE.from_posix(midnight)
     assert after[0] - before[0] == 1
 
@@ -141,6 +143,13 @@ def test_a_posix_time_in_a_second_left_out_has_no_instant() -> None:
 def test_a_time_that_utc_never_reads_is_refused(utc: UtcTime, says: str) -> None:
     with pytest.raises(NoSuchTime, match=says):
         NEGATIVE.from_utc(utc)
+
+
+@pytest.mark.parametrize("leap", BUILT_IN.leaps, ids=lambda leap: leap.date)
+def test_a_posix_time_means_two_times_for_one_second_exactly(leap: Leap) -> None:
+    edges = (-1, 0, SECOND - 1, SECOND)
+    counts = [len(BUILT_IN.from_posix(leap.midnight_ns + edge)) for edge in edges]
+    assert counts == [1, 2, 2, 1]
 
 
 def test_what_is_before_1972_is_refused() -> None:

@@ -197,6 +197,23 @@ def test_only_what_rests_on_unknown_leap_seconds_is_uncertain(scale: Scale, sour
     assert express(BUILT_IN, before, scale, source).certain
 
 
+@pytest.mark.parametrize(
+    ("utc", "ambiguous"),
+    [
+        ("2016-12-31T23:59:59.999999999Z", False),
+        ("2016-12-31T23:59:60Z", True),
+        ("2017-01-01T00:00:00.999999999Z", True),
+        ("2017-01-01T00:00:01Z", False),
+    ],
+)
+@pytest.mark.parametrize("scale", [Scale.POSIX, Scale.NTP])
+def test_a_number_that_another_time_has_too_is_told_as_such(
+    scale: Scale, utc: str, ambiguous: bool
+) -> None:
+    moment = Moment.of_utc(BUILT_IN, UtcTime.parse(utc))
+    assert express(BUILT_IN, moment, scale, Scale.UTC).data["ambiguous"] is ambiguous
+
+
 def test_a_smear_may_have_begun_before_its_leap_second_is_known() -> None:
     noon = Moment.of_utc(BUILT_IN, UtcTime.parse("2027-06-27T12:00:00Z"))
     assert not express(BUILT_IN, noon, Scale.SMEARED, Scale.UTC).certain

@@ -17,6 +17,7 @@ from clocksync.scales import (
     to_smeared,
 )
 from clocksync.scales.civil import DAY, day_of
+from clocksync.scales.smear import window_at
 from tests.clocksync.scales.erfa_times import tai_of_utc
 from tests.clocksync.scales.test_leaps import NEGATIVE, WITH_INSTANT
 
@@ -109,6 +110,14 @@ def test_the_way_back_is_in_order_too(since: int, later: int) -> None:
     for table, day in ((BUILT_IN, INSERTED), (NEGATIVE, LEFT_OUT)):
         smeared = day * DAY + DAY // 2 + since
         assert from_smeared(table, smeared) <= from_smeared(table, smeared + later)
+
+
+def test_the_window_is_from_noon_to_noon() -> None:
+    for table, day in ((BUILT_IN, INSERTED), (NEGATIVE, LEFT_OUT)):
+        noon, next_noon = (table.from_utc(UtcTime(d, DAY // 2)) for d in (day, day + 1))
+        inside = [window_at(table, at) for at in (noon, noon + DAY // 2, next_noon + -1)]
+        assert [leap and leap.day for leap in inside] == [day, day, day]
+        assert window_at(table, noon + -1) is window_at(table, next_noon) is None
 
 
 def test_outside_a_window_smeared_time_is_posix_time() -> None:
