@@ -180,7 +180,8 @@ class Reader:
                     return (self._of_instant(Instant(parse_plain(text) + TAI_MINUS_GPS)),)
                 return (self._of_instant(self._gps(text)),)
             case Scale.SMEARED:
-                return (self._of_smeared(parse_plain(text.rstrip("Zz")) if dated else None, text),)
+                smeared_ns = parse_plain(text.rstrip("Zz")) if dated else parse_decimal(text)
+                return (self._of_smeared(smeared_ns),)
 
     def _of_posix(self, posix_ns: int) -> tuple[Moment, ...]:
         times = self.table.utc_of_posix(posix_ns)
@@ -189,9 +190,7 @@ class Reader:
     def _of_instant(self, instant: Instant) -> Moment:
         return Moment.of_instant(self.table, instant)
 
-    def _of_smeared(self, smeared_ns: int | None, text: str) -> Moment:
-        if smeared_ns is None:
-            smeared_ns = parse_decimal(text)
+    def _of_smeared(self, smeared_ns: int) -> Moment:
         if smeared_ns < FIRST_DAY * DAY:
             return self._of_posix(smeared_ns)[0]
         return self._of_instant(from_smeared(self.table, smeared_ns))
