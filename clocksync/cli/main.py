@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from clocksync import __version__
-from clocksync.cli.key import key
 from clocksync.cli.convert import convert
+from clocksync.cli.key import key
 from clocksync.cli.measure import measure
 from clocksync.cli.now import now
 from clocksync.cli.running import run_app
