@@ -21,9 +21,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from clocksync.ntp.access import AccessList, RateLimit
+from clocksync.ntp.guard import Guard
+from clocksync.ntp.keys import KeySet
 from clocksync.ntp.responder import ANSWERS, KISSES, Outcome, Reference, Responder
 from clocksync.ntp.responder_batch import BATCH, WORTHWHILE, BatchResponder
 from clocksync.ntp.timestamps import to_precision
@@ -32,6 +34,9 @@ from clocksync.runtime.clocks import Clock, SoftwareClock, SystemClock, reading_
 from clocksync.runtime.errors import BadConfig, MisusedCore
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.units import MILLISECOND
+
+if TYPE_CHECKING:
+    from clocksync.nts.service import NtsService
 
 DEFAULT_PORT = 1123
 SOCKET_BUFFER_BYTES = 4 << 20
@@ -81,9 +86,12 @@ class BatchEndpoint:
             self._responder.eager = count <= EAGER_BATCH
             if count < WORTHWHILE:
                 batch.prepare_singly(arrived_at, now, self._clock.read)
-                self._send(0, batch.outgoing.count)
+                self._send(batch.outgoing, 0, batch.outgoing.count)
             else:
                 self._send_in_chunks(batch.prepare(arrived_at, now))
+            if batch.guarded is not None:
+                aside = batch.answer_aside(arrived_at, now, self._clock.read)
+                self._send(batch.guarded.outgoing, 0, aside)
         if self._responder.interleaved:
             self._learn_departures()
         return bool(count)
@@ -92,10 +100,9 @@ class BatchEndpoint:
         for start in range(0, count, CHUNK):
             end = min(start + CHUNK, count)
             self._batch.stamp(start, end, self._clock.read())
-            self._send(start, end)
+            self._send(self._batch.outgoing, start, end)
 
-    def _send(self, start: int, end: int) -> None:
-        outgoing = self._batch.outgoing
+    def _send(self, outgoing: mmsg.SendBatch, start: int, end: int) -> None:
         outgoing.count = end
         while start < end:
             try:
@@ -184,7 +191,9 @@ class Server:
     """Serves `clock` on each address of `bind` at `port` (0: any free one).
 
     As a context manager, plain or asynchronous, it answers on a thread of its own meanwhile;
-    :meth:`serve_forever` answers on the caller's. `batched` False takes the portable path.
+    :meth:`serve_forever` answers on the caller's. `batched` False takes the portable path. Requests
+    with a MAC by one of `keys`, or with `nts`, get answers that prove themselves in the same way;
+    with `authenticated_only` there are no others.
 
     Raises:
         BadConfig: an address cannot be bound; the message says what to do.
@@ -199,6 +208,9 @@ class Server:
     denied_kiss: int | None = None
     interleaved: bool = True
     batched: bool = field(default_factory=mmsg.available)
+    keys: KeySet | None = None
+    nts: "NtsService | None" = None
+    authenticated_only: bool = False
     responder: Responder = field(init=False)
     _endpoints: list[Endpoint] = field(init=False, default_factory=list)
     _thread: threading.Thread | None = field(init=False, default=None)
@@ -208,12 +220,22 @@ class Server:
     def __post_init__(self) -> None:
         if self.reference is None:
             self.reference = Reference(precision=to_precision(reading_precision(self.clock)))
+        if self.authenticated_only and self.keys is None and self.nts is None:
+            raise BadConfig(
+                "only the authenticated are to be answered, but there is no key: give one"
+            )
+        guard = None
+        if self.nts is not None:
+            guard = self.nts.guard(self.keys, self.authenticated_only)
+        elif self.keys is not None:
+            guard = Guard(self.keys, required=self.authenticated_only)
         self.responder = Responder(
             self.reference,
             access=self.access,
             limit=self.limit,
             denied_kiss=self.denied_kiss,
             interleaved=self.interleaved and self.batched,
+            guard=guard,
         )
 
     @property
@@ -238,11 +260,14 @@ class Server:
             return
         kind = BatchEndpoint if self.batched else PlainEndpoint
         port = self.port
+        binds = [self.bind] if isinstance(self.bind, str) else list(self.bind)
         try:
-            for host in [self.bind] if isinstance(self.bind, str) else self.bind:
+            for host in binds:
                 sock = _bound_socket(host, port)
                 port = port or sock.getsockname()[1]
                 self._endpoints.append(kind(sock, self.responder, self.clock))
+            if self.nts is not None:
+                self.nts.open(binds, port)
         except BaseException:
             self.close()
             raise
@@ -308,6 +333,8 @@ class Server:
         endpoints, self._endpoints = self._endpoints, []
         for endpoint in endpoints:
             endpoint.sock.close()
+        if self.nts is not None:
+            self.nts.close()
         waker, self._waker = self._waker, None
         for end in waker or ():
             end.close()
@@ -321,7 +348,8 @@ class Server:
         dropped = {o: n for o, n in counts.items() if n and o not in (*ANSWERS, *KISSES)}
         causes = ", ".join(f"{dropped[o]} {o.value}" for o in Outcome if o in dropped)
         parts.append(f"dropped {sum(dropped.values())}" + (f" ({causes})" if causes else ""))
-        return ", ".join(parts)
+        told = ", ".join(parts)
+        return told if self.nts is None else f"{told}; key establishment: {self.nts.summary()}"
 
     def __enter__(self) -> Self:
         self.start()

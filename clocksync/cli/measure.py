@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from clocksync.cli import options
 from clocksync.cli.options import duration
 
 if TYPE_CHECKING:
+    from clocksync.measuring.credentials import Credentials
     from clocksync.measuring.result import Measurement
     from clocksync.measuring.run import MeasureRun
 
@@ -64,6 +66,31 @@ def measure(
     max_drift: Annotated[
         float, typer.Option(metavar="PPM", help="Largest rate difference that bounds allow for.")
     ] = 500.0,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Symmetric keys, as chrony and ntpsec write them."),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[HOST=]ID",
+            help="Authenticate with this key of --keys; of every host, or of HOST only.",
+            show_default=False,
+        ),
+    ] = None,
+    keys_format: options.KeysFormat = options.Dialect.AUTO,
+    nts: Annotated[
+        bool,
+        typer.Option(
+            "--nts",
+            help="Authenticate every host by NTS; its port is then that of key establishment,"
+            " 4460 by default. For one among others write nts://HOST.",
+        ),
+    ] = False,
+    nts_ca: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Trust these certificates for NTS, not the system's."),
+    ] = None,
     json: options.Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a line a host.")] = False,
 ) -> None:
@@ -74,6 +101,8 @@ def measure(
     """
     from clocksync.measuring.run import MeasureRun
     from clocksync.measuring.settings import MeasureSettings
+    from clocksync.ntp.keyfile import read_keys
+    from clocksync.ntp.keys import Dialect
     from clocksync.runtime.clocks import reading_precision
     from clocksync.runtime.errors import BadConfig
     from clocksync.runtime.udp import SystemStampClock
@@ -85,6 +114,14 @@ def measure(
         raise BadConfig("--json and --csv exclude each other")
     if interval is None:
         interval = 0 if burst else 2 * SECOND
+    default, key_of = Credentials.parse_keys(key or [])
+    credentials = Credentials(
+        keys=None if keys is None else read_keys(keys, Dialect(keys_format.value)),
+        key=default,
+        key_of=key_of,
+        nts=nts,
+        nts_ca=nts_ca,
+    )
     settings = MeasureSettings(
         samples=samples,
         interval_ns=interval,
@@ -101,6 +138,7 @@ def measure(
             all_addresses=all_addresses,
             family=options.family(ipv4, ipv6),
             source=source,
+            credentials=credentials,
             on_settled=progress.update,
         )
         # What is loaded by now stays: without it the collector passes over it again and again,

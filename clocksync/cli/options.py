@@ -1,5 +1,6 @@
 """Values on the command line that several commands read alike."""
 
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -23,6 +24,19 @@ def family(ipv4: bool, ipv6: bool) -> int | None:
     return 4 if ipv4 else 6 if ipv6 else None
 
 
+class Dialect(Enum):
+    """Whose file of keys it is: a copy of :class:`clocksync.ntp.keys.Dialect`, which would load
+    cryptography with the command line."""
+
+    AUTO = "auto"
+    CHRONY = "chrony"
+    NTPSEC = "ntpsec"
+
+
+KeysFormat = Annotated[
+    Dialect,
+    typer.Option(help="Who wrote the file of keys; needed where chrony and ntpsec differ on it."),
+]
 IPv4 = Annotated[bool, typer.Option("-4", "--ipv4", help="Use IPv4 only.")]
 IPv6 = Annotated[bool, typer.Option("-6", "--ipv6", help="Use IPv6 only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

@@ -6,12 +6,17 @@ cannot serve as asked; then one line on stderr says why.
 
 import contextlib
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clocksync.cli import options
+
 if TYPE_CHECKING:
     from clocksync.ntp.access import RateLimit
+    from clocksync.nts.service import NtsService
+    from clocksync.runtime.mmsg import Address
     from clocksync.serve import Server
 
 
@@ -70,6 +75,33 @@ def serve(
         ),
     ] = None,
     limit_burst: Annotated[int, typer.Option(help="Requests a client may send at once.")] = 8,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Symmetric keys, as chrony and ntpsec write them."),
+    ] = None,
+    keys_format: options.KeysFormat = options.Dialect.AUTO,
+    require_key: Annotated[
+        bool,
+        typer.Option(
+            "--require-key", help="Answer only what is authenticated, by a key or by NTS."
+        ),
+    ] = False,
+    nts: Annotated[bool, typer.Option("--nts", help="Offer NTS; needs --cert and --key.")] = False,
+    cert: Annotated[
+        Path | None,
+        typer.Option("--cert", metavar="FILE", help="NTS: the certificate and its chain, PEM."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="FILE", help="NTS: the certificate's private key, PEM."),
+    ] = None,
+    nts_port: Annotated[
+        int, typer.Option(help="NTS: TCP port of key establishment; 0 takes any free one.")
+    ] = 4460,
+    nts_rotate: Annotated[
+        str,
+        typer.Option(metavar="S", help="NTS: seal cookies with a new key this often."),
+    ] = "24h",
     count: Annotated[int | None, typer.Option(help="End after this many answers.", min=1)] = None,
     duration: Annotated[str | None, typer.Option(metavar="S", help="End after this time.")] = None,
 ) -> None:
@@ -79,6 +111,8 @@ def serve(
     clock itself is never touched.
     """
     from clocksync.ntp.access import AccessList
+    from clocksync.ntp.keyfile import read_keys
+    from clocksync.ntp.keys import Dialect
     from clocksync.ntp.responder import (
         KISS_DENY,
         KISS_RESTRICT,
@@ -87,7 +121,7 @@ def serve(
     )
     from clocksync.ntp.timestamps import to_precision
     from clocksync.runtime.clocks import SoftwareClock, SystemClock, reading_precision
-    from clocksync.runtime.errors import BadConfig
+    from clocksync.runtime.errors import BadConfig, MissingExtra
     from clocksync.runtime.units import parse_duration
     from clocksync.serve import Server
 
@@ -114,13 +148,33 @@ def serve(
             limit=_limit(limit_interval, limit_burst),
             denied_kiss={"DENY": KISS_DENY, "RSTR": KISS_RESTRICT}.get(denied),
             interleaved=interleaved,
+            keys=None if keys is None else read_keys(keys, Dialect(keys_format.value)),
+            nts=_nts(nts, cert, key, nts_port, nts_rotate),
+            authenticated_only=require_key,
         )
         duration_ns = None if duration is None else parse_duration(duration)
         server.open()
-    except ValueError as error:
+    except (ValueError, MissingExtra) as error:
         typer.echo(f"clocksync serve: {error}", err=True)
         raise typer.Exit(2) from None
     _run(server, _describe(stratum, offset_ns, rate), count, duration_ns)
+
+
+def _nts(
+    wanted: bool, certificate: Path | None, key: Path | None, port: int, rotate: str
+) -> "NtsService | None":
+    from clocksync.runtime.errors import BadConfig
+    from clocksync.runtime.units import parse_duration
+
+    if not wanted:
+        if certificate is not None or key is not None:
+            raise BadConfig("a certificate or its key is named, but no NTS: say --nts too")
+        return None
+    if certificate is None or key is None:
+        raise BadConfig("NTS needs a certificate and its key: say --cert FILE --key FILE")
+    from clocksync.nts.service import NtsService
+
+    return NtsService(certificate, key, port, parse_duration(rotate))
 
 
 def _limit(interval: str | None, burst: int) -> "RateLimit | None":
@@ -143,7 +197,9 @@ def _run(server: "Server", description: str, count: int | None, duration_ns: int
     """Serve until told to stop, saying so before and after. A reader that has gone is no reason to
     fail."""
     before = {}
-    where = " and ".join(f"[{h}]:{p}" if ":" in h else f"{h}:{p}" for h, p in server.addresses)
+    where = _listed(server.addresses)
+    if server.nts is not None:
+        description += f", NTS on TCP {_listed(server.nts.addresses)}"
     try:
         with contextlib.suppress(ValueError):  # not the main thread: there the caller stops us
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -154,6 +210,10 @@ def _run(server: "Server", description: str, count: int | None, duration_ns: int
         for number, handler in before.items():
             signal.signal(number, handler)
     _say(server.summary())
+
+
+def _listed(addresses: "list[Address]") -> str:
+    return " and ".join(f"[{h}]:{p}" if ":" in h else f"{h}:{p}" for h, p in addresses)
 
 
 def _say(line: str) -> None:

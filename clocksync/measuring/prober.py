@@ -8,12 +8,14 @@ a port that refuses twice before anything ever answered. It is no core of its ow
 """
 
 import random
+from dataclasses import dataclass
 
 from clocksync.measuring.settings import MeasureSettings
 from clocksync.ntp.association import Association
+from clocksync.ntp.authentication import Authenticator
 from clocksync.ntp.checks import Rejection
 from clocksync.ntp.packet import NtpPacket
-from clocksync.runtime.core import CancelTimer, Effects, Send, SetTimer, Stamp
+from clocksync.runtime.core import CancelTimer, Effects, Notify, Send, SetTimer, Stamp
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.records import maker
 from clocksync.runtime.units import MILLISECOND
@@ -35,11 +37,26 @@ ASK, ANSWER = True, False
 _make_send = maker(Send)
 
 
-class Prober:
-    """The measurement of one address, and afterwards its record."""
+@dataclass(frozen=True, slots=True)
+class KeysWanted:
+    """The authenticator of an address needs new keys; it is asked no more until it has them."""
 
-    def __init__(self, address: Address, settings: MeasureSettings, rng: random.Random) -> None:
+    address: Address
+
+
+class Prober:
+    """The measurement of one address, and afterwards its record. With an `authenticator` requests
+    are sealed, and answers that it does not find authentic are counted and go no further."""
+
+    def __init__(
+        self,
+        address: Address,
+        settings: MeasureSettings,
+        rng: random.Random,
+        authenticator: Authenticator | None = None,
+    ) -> None:
         self.address = address
+        self.authenticator = authenticator
         self.settings = settings
         self.association = Association(
             rng,
@@ -51,9 +68,12 @@ class Prober:
         self.kiss = ""
         self.refusals = 0
         self.refusal = ""
+        self.failure = ""
+        """Why it had to be given up, where that was not the network's doing."""
         self.heard = False
         """Whether any datagram came from there, of whatever kind."""
         self._watching = False
+        self._waits_for_keys = False
 
     @property
     def has_answered(self) -> bool:
@@ -66,8 +86,13 @@ class Prober:
     def _ask(self, now: int) -> Effects:
         if self.finished or self.association.asked >= self.settings.samples:
             return []
+        authenticator = self.authenticator
+        if authenticator is not None and authenticator.must_rekey:
+            return self._want_keys(authenticator)
         request, exchange = self.association.request(basic=self._must_end_fresh())
         exchange.asked_at = now
+        if authenticator is not None:
+            request = authenticator.seal(request)
         effects: Effects = [_make_send(self.address, request, tag=exchange)]
         if not self._watching:
             self._watching = True
@@ -75,6 +100,24 @@ class Prober:
         if self.settings.interval_ns and self.association.asked < self.settings.samples:
             effects.append(SetTimer((self.address, ASK), self.settings.interval_ns))
         return effects
+
+    def _want_keys(self, authenticator: Authenticator) -> Effects:
+        if self._waits_for_keys:
+            return []
+        if authenticator.is_exhausted:
+            return self.abandon("it accepts none of the cookies that it gives")
+        self._waits_for_keys = True
+        return [Notify(KeysWanted(self.address))]
+
+    def rekeyed(self, now: int) -> Effects:
+        """The authenticator has new keys: go on."""
+        self._waits_for_keys = False
+        return self._ask(now)
+
+    def abandon(self, reason: str) -> Effects:
+        """Ask no more, because that would be of no use."""
+        self.failure = reason
+        return self.stop()
 
     def _must_end_fresh(self) -> bool:
         """Whether this is the last request and the one before it long ago. An interleaved answer
@@ -102,6 +145,11 @@ class Prober:
 
     def on_packet(self, packet: NtpPacket, stamp: Stamp, now: int) -> Effects:
         self.heard = True
+        if self.authenticator is not None:
+            rejection = self.authenticator.open(packet)
+            if rejection is not None:
+                self.association.rejections[rejection] += 1
+                return []
         verdict = self.association.on_reply(packet, stamp)
         if not verdict.cookie:
             return []

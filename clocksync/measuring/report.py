@@ -60,6 +60,7 @@ def host_document(row: HostResult) -> dict[str, Any]:
         "samples": row.samples,
         "answered": row.answered,
         "out_of_bounds": row.out_of_bounds,
+        "authentication": row.authentication,
     }
 
 

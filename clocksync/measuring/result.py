@@ -38,6 +38,14 @@ class Verdict(Enum):
     UNDECIDED = "undecided"
 
 
+_FORGERIES = (
+    Rejection.WRONG_ORIGIN,
+    Rejection.UNAUTHENTICATED,
+    Rejection.WRONG_KEY,
+    Rejection.FORGED,
+    Rejection.CRYPTO_NAK,
+    Rejection.WRONG_IDENTIFIER,
+)
 _COUNTS_AS_ANSWER = frozenset(
     {Verdict.TRUECHIMER, Verdict.FALSETICKER, Verdict.UNDECIDED, Verdict.UNSYNCHRONISED}
 )
@@ -70,6 +78,8 @@ class HostResult:
     samples: int = 0
     answered: int = 0
     out_of_bounds: bool = False
+    authentication: str = "none"
+    """How its answers had to prove themselves: ``none``, ``key`` or ``nts``."""
 
     @property
     def interval(self) -> Interval | None:
@@ -132,6 +142,9 @@ class Asked:
     prober: Prober | None
     failure: str = ""
     address: str | None = None
+    verdict: Verdict = Verdict.UNREACHABLE
+    """What a host without a record is."""
+    authentication: str = "none"
 
 
 def conclude(
@@ -154,7 +167,10 @@ def conclude(
 
 def _row(one: Asked, at_ns: int, settings: MeasureSettings) -> HostResult:
     if one.prober is None:
-        return HostResult(one.host, one.port, one.address, Verdict.UNREACHABLE, one.failure)
+        verdict, method = one.verdict, one.authentication
+        return HostResult(
+            one.host, one.port, one.address, verdict, one.failure, authentication=method
+        )
     association = one.prober.association
     packet = association.last
     known: dict[str, Any] = {
@@ -163,6 +179,7 @@ def _row(one: Asked, at_ns: int, settings: MeasureSettings) -> HostResult:
         "address": one.prober.address[0],
         "samples": association.asked,
         "answered": association.answered,
+        "authentication": one.authentication,
     }
     if packet is not None:
         known |= {
@@ -204,6 +221,8 @@ def _row(one: Asked, at_ns: int, settings: MeasureSettings) -> HostResult:
 def _why_nothing(prober: Prober) -> tuple[Verdict, str]:
     """The verdict on an address that gave no sample."""
     association = prober.association
+    if prober.failure:
+        return Verdict.INVALID, prober.failure
     if prober.kiss:
         return Verdict.KISS_OF_DEATH, _kiss_words(prober.kiss)
     if association.standings[Standing.UNSYNCHRONISED]:
@@ -214,7 +233,10 @@ def _why_nothing(prober: Prober) -> tuple[Verdict, str]:
         return Verdict.INVALID, worst.value + times
     if prober.refusals:
         return Verdict.UNREACHABLE, prober.refusal
-    return Verdict.UNREACHABLE, f"no answer to {counted(association.asked, 'request')}"
+    words = f"no answer to {counted(association.asked, 'request')}"
+    if prober.authenticator is not None:
+        words += f" ({prober.authenticator.silence})"
+    return Verdict.UNREACHABLE, words
 
 
 def _cautions(prober: Prober) -> list[str]:
@@ -222,13 +244,17 @@ def _cautions(prober: Prober) -> list[str]:
     association, words = prober.association, []
     if prober.kiss:
         words.append(_kiss_words(prober.kiss))
+    if prober.failure:
+        words.append(prober.failure)
     if association.standings[Standing.UNSYNCHRONISED]:
         words.append("some of its answers say that its clock is not synchronised")
     if association.last is not None and association.last.leap in (1, 2):
         words.append("it announces a leap second at the end of the month")
-    forged = association.rejections[Rejection.WRONG_ORIGIN]
+    forged = sum(association.rejections[why] for why in _FORGERIES)
     if forged:
         words.append(counted(forged, "stray or forged answer") + " ignored")
+    if association.rejections[Rejection.NTS_NAK]:
+        words.append("it had to be asked for new keys, because it no longer knew its cookies")
     return words
 
 

@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from clocksync.measuring.prober import Prober
+from clocksync.measuring.credentials import Credentials
+from clocksync.measuring.prober import KeysWanted, Prober
 from clocksync.measuring.resolver import Answer, Resolver
-from clocksync.measuring.result import Asked, Measurement, Tie, conclude, counted
+from clocksync.measuring.result import Asked, Measurement, Tie, Verdict, conclude, counted
 from clocksync.measuring.settings import (
     SPREAD_MAX_NS,
     SPREAD_PER_HOST_NS,
@@ -26,6 +27,7 @@ from clocksync.measuring.settings import (
     is_address,
 )
 from clocksync.measuring.survey import HostSettled, Survey
+from clocksync.ntp.authentication import Authenticator
 from clocksync.ntp.codec import NtpCodec
 from clocksync.ntp.sample import MAX_DRIFT_PPM
 from clocksync.runtime.clocks import reading_precision
@@ -35,11 +37,28 @@ from clocksync.runtime.mmsg import Address
 from clocksync.runtime.udp import StampClock, SystemStampClock, UdpDriver
 from clocksync.runtime.units import SECOND, format_duration, scale_by_ppm
 
+if TYPE_CHECKING:
+    from clocksync.measuring.keeper import Keyed, KeyKeeper
+    from clocksync.nts.client import NtsAuthenticator
+    from clocksync.nts.establish import NotEstablished
+
 PORTS_MAX = 32
 """Sockets per address family: a port of its own for each host of a handful, shared by thousands."""
+_UNASKED = "it was not asked in time"
 STEP_NOTICED_NS = 1_000_000
 Result = TypeVar("Result")
 _FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+KEYS_LIMIT_NS = 10 * SECOND
+"""What getting keys may add to the time limit of a measurement with NTS."""
+
+
+class _Failure(NamedTuple):
+    """A row that came to nothing before anybody was asked."""
+
+    words: str
+    verdict: Verdict = Verdict.UNREACHABLE
 
 
 class MeasureRun:
@@ -60,14 +79,18 @@ class MeasureRun:
         source: str | None = None,
         clock: StampClock | None = None,
         kernel_stamps: bool = True,
+        credentials: Credentials | None = None,
         on_settled: Callable[[int, int], None] | None = None,
     ) -> None:
         if not hosts and reference is None:
             raise BadConfig("no host is named: say whom to measure")
         if offset_max_ns is not None and offset_max_ns < 0:
             raise BadConfig("the maximum offset cannot be negative: it limits |offset| + bound")
-        self._specs = [HostSpec.parse(name) for name in hosts]
-        self._reference = None if reference is None else self._place(HostSpec.parse(reference))
+        self._credentials = credentials = credentials or Credentials()
+        nts = credentials.nts
+        self._specs = [HostSpec.parse(name, nts) for name in hosts]
+        self._reference = None if reference is None else self._place(HostSpec.parse(reference, nts))
+        credentials.check(self._specs)
         self._offset_max_ns = offset_max_ns
         self._all_addresses = all_addresses
         self._family = _family(family, source)
@@ -78,8 +101,12 @@ class MeasureRun:
         self._settings = settings
         self._kernel_stamps = kernel_stamps
         self._on_settled = on_settled or (lambda done, total: None)
-        self._survey = Survey(settings, UnpredictableRandom())
-        self._rows: list[list[int | str]] = [[] for _ in self._specs]
+        self._rng = UnpredictableRandom()
+        self._survey = Survey(settings, self._rng)
+        self._rows: list[list[int | _Failure]] = [[] for _ in self._specs]
+        self._authentication: dict[Address, str] = {}
+        self._keeper: KeyKeeper | None = None
+        self._trusted: Any = self._who_is_trusted()
         self._unresolved = len(self._specs)
         self._rows_added = 0
         self._unnamed = 0  # hosts whose name did not resolve
@@ -91,7 +118,7 @@ class MeasureRun:
     def _place(self, reference: HostSpec) -> int:
         """Where the reference is among the hosts; at the end if it was not."""
         for number, spec in enumerate(self._specs):
-            if (spec.name, spec.port) == (reference.name, reference.port):
+            if (spec.name, spec.port, spec.nts) == (reference.name, reference.port, reference.nts):
                 return number
         self._specs.append(reference)
         return len(self._specs) - 1
@@ -115,13 +142,18 @@ class MeasureRun:
             kernel_stamps=self._kernel_stamps,
         )
         try:
-            Resolver(self._specs, self._on_resolved, self._family).start()
-            try:
-                async with asyncio.timeout(self._settings.limit_ns / SECOND):
-                    await self._done.wait()
-            except TimeoutError:
-                pass
-            self._driver.perform(self._survey.close())
+            async with asyncio.TaskGroup() as group:
+                self._keeper = self._make_keeper(group)
+                Resolver(self._specs, self._on_resolved, self._family).start()
+                limit_ns = self._settings.limit_ns + (KEYS_LIMIT_NS if self._keeper else 0)
+                try:
+                    async with asyncio.timeout(limit_ns / SECOND):
+                        await self._done.wait()
+                except TimeoutError:
+                    pass
+                self._driver.perform(self._survey.close())
+                if self._keeper is not None:
+                    self._keeper.cancel()
         finally:
             self._driver.close()
         end = self._tie()
@@ -138,31 +170,107 @@ class MeasureRun:
         row = next(iter(self._rows[host]), None)
         return self._survey.prober_of(row) if isinstance(row, int) else None
 
+    def _who_is_trusted(self) -> Any:
+        """The client's side of TLS; only a measurement with NTS loads it."""
+        if not any(spec.nts for spec in self._specs):
+            return None
+        from clocksync.nts.tls import Client
+
+        return Client(self._credentials.nts_ca)
+
+    def _make_keeper(self, group: asyncio.TaskGroup) -> "KeyKeeper | None":
+        if self._trusted is None:
+            return None
+        from clocksync.measuring.keeper import KeyKeeper
+
+        return KeyKeeper(group, self._trusted, self._rng, self._family, self._source)
+
     def _on_resolved(self, number: int, answer: Answer) -> None:
         if self._driver is None or self._driver.closed:
             return
-        self._unresolved -= 1
+        spec = self._specs[number]
         if isinstance(answer, str):
-            self._rows[number].append(answer)
-            self._unnamed += 1
-            self._report()
+            self._add(number, [_Failure(answer)])
+        elif spec.nts and self._keeper is not None:
+            on_keys = partial(self._on_keys, number)
+            self._keeper.get(spec.name, answer, self._all_addresses, on_keys)
+        else:
+            authenticator = self._credentials.authenticator(spec)
+            each = [[address] for address in answer] if self._all_addresses else [answer]
+            self._add(number, [(addresses, authenticator) for addresses in each])
+
+    def _on_keys(self, number: int, got: "list[Keyed | NotEstablished]") -> None:
+        rows: list[tuple[Sequence[Address], Authenticator] | _Failure] = []
+        for one in got:
+            if isinstance(one, Exception):
+                verdict = Verdict.INVALID if one.reachable else Verdict.UNREACHABLE
+                rows.append(_Failure(str(one), verdict))
+            else:
+                rows.append(one)
+        self._add(number, rows)
+
+    def _add(
+        self,
+        number: int,
+        rows: Sequence[tuple[Sequence[Address], Authenticator | None] | _Failure],
+    ) -> None:
+        """Measure a host, or an address of it, for each of these rows."""
+        assert self._driver is not None
+        if self._driver.closed:
             return
-        each: Sequence[Sequence[Address]] = (
-            [[address] for address in answer] if self._all_addresses else [answer]
-        )
+        self._unresolved -= 1
         # Hosts that are known at once are asked a little apart; late names need no such order.
         apart = min(SPREAD_PER_HOST_NS, SPREAD_MAX_NS // len(self._specs))
-        first = self._rows_added
         # All are counted before the first is asked: a refusal can settle that one at once.
-        self._rows_added += len(each)
-        self._rows[number].extend(range(first, self._rows_added))
-        for row, addresses in enumerate(each, first):
-            self._driver.call(partial(self._survey.add, row, addresses, row * apart))
+        begun: list[tuple[int, Sequence[Address], Authenticator | None]] = []
+        for wanted in rows:
+            row = wanted if isinstance(wanted, _Failure) else self._without_conflict(*wanted)
+            if isinstance(row, _Failure):
+                self._rows[number].append(row)
+                self._unnamed += 1
+            else:
+                self._rows[number].append(self._rows_added)
+                begun.append((self._rows_added, *row))
+                self._rows_added += 1
+        for place, addresses, authenticator in begun:
+            verb = partial(self._survey.add, place, addresses, place * apart)
+            self._driver.call(partial(verb, authenticator=authenticator))
+        self._report()
+
+    def _without_conflict(
+        self, addresses: Sequence[Address], authenticator: Authenticator | None
+    ) -> "tuple[Sequence[Address], Authenticator | None] | _Failure":
+        """An address is asked once, in one way: whoever names it in another is told so."""
+        method = "" if authenticator is None else authenticator.name
+        free = [one for one in addresses if self._authentication.setdefault(one, method) == method]
+        if free:
+            return free, authenticator
+        return _Failure(
+            "its address is asked already with another authentication: measure it by itself",
+            Verdict.INVALID,
+        )
+
+    def _on_keys_wanted(self, address: Address) -> None:
+        """Get new keys; told to the survey in the loop's next turn, after this step's effects."""
+        assert self._keeper is not None
+        authenticator = self._survey.probers[address].authenticator
+
+        def go_on(failure: str) -> None:
+            if self._driver is None or self._driver.closed:
+                return
+            if failure:
+                self._driver.call(partial(self._survey.abandon, address, failure))
+            else:
+                self._driver.call(partial(self._survey.rekeyed, address))
+
+        self._keeper.renew(cast("NtsAuthenticator", authenticator), go_on)
 
     def _on_event(self, event: object) -> None:
         if isinstance(event, HostSettled):
             self._settled += 1
             self._report()
+        elif isinstance(event, KeysWanted):
+            self._on_keys_wanted(event.address)
 
     def _report(self) -> None:
         total = self._unresolved + self._rows_added + self._unnamed
@@ -176,12 +284,18 @@ class MeasureRun:
         for number, (spec, rows) in enumerate(zip(self._specs, self._rows, strict=True)):
             if number == self._reference:
                 reference = len(asked)
-            for row in rows or ["the name was not resolved in time"]:
-                if isinstance(row, str):
-                    asked.append(Asked(spec.text, spec.port, None, row))
-                else:
-                    prober = self._survey.prober_of(row)
-                    asked.append(Asked(spec.text, spec.port, prober, "it was not asked in time"))
+            late = "no keys came in time" if spec.nts else "the name was not resolved in time"
+            method = "nts" if spec.nts else "none"
+            if self._credentials.authenticator(spec) is not None:
+                method = "key"
+            for row in rows or [_Failure(late)]:
+                one = Asked(spec.text, spec.port, None, authentication=method)
+                if isinstance(row, _Failure):
+                    asked.append(replace(one, failure=row.words, verdict=row.verdict))
+                    continue
+                prober = self._survey.prober_of(row)
+                port = prober.address[1] if prober is not None else spec.port
+                asked.append(replace(one, port=port, prober=prober, failure=_UNASKED))
         last = self._survey.last_answer
         measurement = conclude(
             asked,
@@ -249,6 +363,7 @@ async def measure(
     interleaved: bool = True,
     kernel_stamps: bool = True,
     clock: StampClock | None = None,
+    credentials: Credentials | None = None,
     on_settled: Callable[[int, int], None] | None = None,
 ) -> Measurement:
     """Measure how far the clocks of `hosts` are from ours, with error bounds.
@@ -272,6 +387,7 @@ async def measure(
         interleaved: whether to ask for NTP's interleaved mode.
         kernel_stamps: False keeps to our own clock readings.
         clock: what to measure against, instead of the system's clock.
+        credentials: how the hosts are to prove that their answers are theirs.
         on_settled: told (hosts settled, hosts in all) as it goes on.
 
     Raises:
@@ -301,6 +417,7 @@ async def measure(
         source=source,
         clock=clock,
         kernel_stamps=kernel_stamps,
+        credentials=credentials,
         on_settled=on_settled,
     )
     return await run.run()

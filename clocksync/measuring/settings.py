@@ -2,13 +2,16 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from clocksync.ntp.sample import MAX_DRIFT_PPM
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import MILLISECOND, SECOND
 
 NTP_PORT = 123
+KE_PORT = 4460
+"""Of NTS key establishment (RFC 8915 section 7.1)."""
+NTS_SCHEME = "nts://"
 SAMPLES_MAX = 10_000
 DRIFT_MAX_PPM = 1_000_000.0
 """Two clocks whose rates may differ by more have nothing to say of each other."""
@@ -71,10 +74,13 @@ class HostSpec:
     text: str
     name: str
     port: int
+    nts: bool = field(default=False, repr=False)
+    """Whether it is to be authenticated by NTS: then the port is that of key establishment."""
 
     @classmethod
-    def parse(cls, text: str, default_port: int = NTP_PORT) -> "HostSpec":
-        """Read ``HOST``, ``HOST:PORT``, ``[V6]:PORT`` or a bare IPv6 address.
+    def parse(cls, text: str, nts: bool = False) -> "HostSpec":
+        """Read ``HOST``, ``HOST:PORT``, ``[V6]:PORT`` or a bare IPv6 address; ``nts://`` before it
+        asks for NTS, as `nts` does for all.
 
         Raises:
             BadConfig: it is none of these; the message says what is wrong with it.
@@ -83,7 +89,8 @@ class HostSpec:
         HostSpec(text='[::1]:1123', name='::1', port=1123)
         """
         text = text.strip()
-        name, port = text, ""
+        nts = nts or text.startswith(NTS_SCHEME)
+        name, port = text.removeprefix(NTS_SCHEME), ""
         if name.startswith("["):
             name, bracket, rest = name[1:].partition("]")
             if not bracket or (rest and not rest.startswith(":")) or not is_address(name):
@@ -101,7 +108,7 @@ class HostSpec:
             raise BadConfig(f"{text!r} is no host name")
         if port and not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536):
             raise BadConfig(f"{text!r}: the port must be between 1 and 65535")
-        return cls(text, name, int(port) if port else default_port)
+        return cls(text, name, int(port) if port else KE_PORT if nts else NTP_PORT, nts)
 
 
 def check_drift(max_drift_ppm: float) -> None:

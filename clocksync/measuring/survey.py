@@ -18,6 +18,7 @@ from typing import NamedTuple, cast
 from clocksync.measuring.prober import Prober, ProberTimer
 from clocksync.measuring.settings import MeasureSettings
 from clocksync.ntp.association import Exchange
+from clocksync.ntp.authentication import Authenticator
 from clocksync.ntp.packet import NtpPacket
 from clocksync.runtime.core import (
     Arrival,
@@ -43,6 +44,7 @@ class _Host:
     """One row: its addresses in order of preference, and whose record it will be."""
 
     addresses: tuple[Address, ...]
+    authenticator: Authenticator | None = None
     tried: int = 0
     settled: bool = False
 
@@ -77,10 +79,18 @@ class Survey(SilentCore):
         """The latest arrival of a usable answer: the end of the actual measuring."""
         return self._last_answer
 
-    def add(self, host: int, addresses: Sequence[Address], after_ns: int, now: int) -> Effects:
+    def add(
+        self,
+        host: int,
+        addresses: Sequence[Address],
+        after_ns: int,
+        now: int,
+        authenticator: Authenticator | None = None,
+    ) -> Effects:
         """Measure a host, first asked `after_ns` from now; `host` is the caller's number for it.
-        With `addresses` in order of preference, at least one."""
-        self._hosts[host] = _Host(tuple(addresses))
+        With `addresses` in order of preference, at least one. Hosts that share an address share its
+        authenticator, that of the first of them."""
+        self._hosts[host] = _Host(tuple(addresses), authenticator)
         for address in addresses:
             self._hosts_of.setdefault(address, []).append(host)
         if after_ns:
@@ -98,8 +108,9 @@ class Survey(SilentCore):
             effects.append(SetTimer(_NextAddress(number), self.settings.stagger_ns))
         prober = self.probers.get(address)
         if prober is None:
-            prober = self.probers[address] = Prober(address, self.settings, self.rng)
-            return effects + prober.start(now)
+            prober = Prober(address, self.settings, self.rng, host.authenticator)
+            self.probers[address] = prober
+            effects += prober.start(now)
         return effects + self._after(prober, False, now)
 
     def on_frame(self, arrival: Arrival, now: int) -> Effects:
@@ -146,6 +157,15 @@ class Survey(SilentCore):
         prober = self.probers[timer[0]]
         had_answered = prober.has_answered
         return prober.on_timer(timer, now) + self._after(prober, had_answered, now)
+
+    def rekeyed(self, address: Address, now: int) -> Effects:
+        """The authenticator of that address has the new keys that were wanted."""
+        return self.probers[address].rekeyed(now)
+
+    def abandon(self, address: Address, reason: str, now: int) -> Effects:
+        """There are no new keys for that address, and why."""
+        prober = self.probers[address]
+        return prober.abandon(reason) + self._after(prober, prober.has_answered, now)
 
     def close(self) -> Effects:
         """Stop asking: the time is up, or the user had enough."""

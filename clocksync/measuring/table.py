@@ -38,7 +38,7 @@ class _Column:
     """0: always shown. Else the less, the sooner it goes where the terminal is narrow."""
 
 
-def _columns(to_reference: bool) -> Iterator[_Column]:
+def _columns(to_reference: bool, authenticated: bool) -> Iterator[_Column]:
     yield _Column("host", lambda row: Text(row.host), right=False)
     own = 8 if to_reference else 0  # who names a reference is asking about that
     yield _Column("local clock is", lambda row: clock_words(row.offset_ns), worth=own)
@@ -52,6 +52,8 @@ def _columns(to_reference: bool) -> Iterator[_Column]:
     yield _Column("stratum", lambda row: _number(row.stratum), worth=5)
     yield _Column("reference id", lambda row: Text(row.reference_id or UNKNOWN), False, worth=1)
     yield _Column("stamps", _stamps, right=False, worth=2)
+    if authenticated:
+        yield _Column("proof", lambda row: row.authentication, right=False, worth=8)
     yield _Column("replies", lambda row: f"{row.answered}/{row.samples}", worth=7)
     yield _Column("verdict", lambda row: Text(row.verdict.value, _STYLES[row.verdict]), right=False)
 
@@ -70,7 +72,8 @@ def _fitting(measurement: Measurement, width: int) -> list[_Filled]:
     it is cut short, but never below a readable rest."""
     to_reference = any(row.offset_to_reference_ns is not None for row in measurement.hosts)
     filled = []
-    for column in _columns(to_reference):
+    authenticated = any(row.authentication != "none" for row in measurement.hosts)
+    for column in _columns(to_reference, authenticated):
         cells = [column.cell(row) for row in measurement.hosts]
         widest = max(cell_len(str(cell)) for cell in (column.title, *cells))
         filled.append(_Filled(column, cells, widest + _AROUND))

@@ -30,6 +30,12 @@ class Rejection(Enum):
     IMPOSSIBLE_DELAY = "the server claims to have held the request longer than the round trip took"
     REFERENCE_IN_FUTURE = "the server's clock was last set after it answered"
     ROOT_DISTANCE = "the server's root distance is 16 s or more"
+    UNAUTHENTICATED = "the answer is not authenticated, though the request was"
+    WRONG_KEY = "the answer is authenticated with another key than the request"
+    FORGED = "the answer's authentication is wrong (another secret, or changed on the way)"
+    CRYPTO_NAK = "the server does not accept our key (crypto-NAK)"
+    NTS_NAK = "the server does not accept our cookie (NTS NAK)"
+    WRONG_IDENTIFIER = "the answer has not our unique identifier (a stray, a replay or a forgery)"
 
 
 class Standing(Enum):

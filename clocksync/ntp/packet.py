@@ -1,10 +1,12 @@
 """The NTP packet header (RFC 5905 figure 8), and how its fields read for people."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from operator import attrgetter
 from typing import Annotated
 
-from clocksync.runtime.wire import I8, U2, U3, U8, U32, U64, Frame
+from clocksync.runtime.wire import I8, U2, U3, U8, U32, U64, Frame, layout
 
 HEADER_BYTES = 48
 
@@ -48,6 +50,39 @@ class NtpPacket(Frame):
     origin_timestamp: Annotated[U64, "T1 as the client sent it; the client's cookie"] = 0
     receive_timestamp: Annotated[U64, "T2, arrival of the request"] = 0
     transmit_timestamp: Annotated[U64, "T3, departure of the reply"] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LongPacket(NtpPacket):
+    """A packet together with the bytes that follow its header, whatever they mean: wherever a
+    packet is expected it is one, and who authenticates looks at the rest."""
+
+    trailer: bytes = b""
+
+    def encode(self) -> bytes:
+        return self.header + self.trailer
+
+    @property
+    def header(self) -> bytes:
+        """The 48 bytes of the header; decoding is canonical, so they are those that came."""
+        return layout(NtpPacket).encode(self)
+
+    def __str__(self) -> str:
+        return f"{NtpPacket(*_values(self))} trailer=({len(self.trailer)})"
+
+
+_values: Callable[[NtpPacket], tuple[int, ...]] = attrgetter(
+    *(field.name for field in fields(NtpPacket))
+)
+
+
+def lengthened(packet: NtpPacket, trailer: bytes) -> LongPacket:
+    """That packet with these bytes behind it.
+
+    >>> lengthened(NtpPacket(mode=4), bytes(4)).encode() == NtpPacket(mode=4).encode() + bytes(4)
+    True
+    """
+    return LongPacket(*_values(packet), trailer=trailer)  # type: ignore[misc]
 
 
 def printable(raw: bytes) -> str:

@@ -2,8 +2,10 @@
 
 What it promises: an answer is 48 bytes and so never longer than its request; only client requests
 (mode 3, versions 1 to 4) are answered, in the version they were asked in; everything else gets
-silence, counted by cause. Extension fields are skipped (RFC 7822: unknown ones are ignored); a
-request with a MAC gets silence, because its sender could not use an answer without one.
+silence, counted by cause. Extension fields are skipped (RFC 7822: unknown ones are ignored). With a
+:class:`~clocksync.ntp.guard.Guard` an authenticated request gets an authenticated answer, and one
+whose key or cookie is not accepted is told so; without, a request with a MAC gets silence, because
+its sender could not use an answer without one.
 
 Interleaved mode (RFC 9769 section 2): the receive timestamp of each answer is remembered together
 with the time at which the answer really left. A request whose origin is such a timestamp gets that
@@ -17,20 +19,20 @@ stamp, so whatever time passes before it leaves counts as delay, never as a wron
 
 import ipaddress
 from collections import Counter, OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import Enum
 
 from clocksync.ntp.access import AccessList, Admission, RateLimit, client_of
-from clocksync.ntp.packet import HEADER_BYTES, Leap, Mode, NtpPacket
+from clocksync.ntp.guard import Guard, Passage
+from clocksync.ntp.packet import HEADER_BYTES, Leap, LongPacket, Mode, NtpPacket
 from clocksync.ntp.timestamps import from_unix_ns, to_short
+from clocksync.ntp.trailer import parse
 from clocksync.runtime.core import Arrival, Effects, Send, SilentCore, Stamp
-from clocksync.runtime.errors import BadConfig
+from clocksync.runtime.errors import BadConfig, MalformedFrame
 
 VERSIONS = range(1, 5)
 UNSYNCHRONISED_STRATA = (0, 16)
-SHORTEST_EXTENSION = 16  # RFC 7822 section 7.5
-LONGEST_MAC = 24
 LONGEST_REQUEST = 1024  # with extension fields; no client in use sends more
 KISS_RATE = int.from_bytes(b"RATE", "big")
 KISS_DENY = int.from_bytes(b"DENY", "big")
@@ -46,19 +48,21 @@ class Outcome(Enum):
     INTERLEAVED = "answered in interleaved mode"
     KISSED_DENIED = "told that they are denied"
     KISSED_LIMITED = "told to slow down"
+    KISSED_UNPROVEN = "told that their key or cookie is not accepted"
     TOO_SHORT = "too short"
     TOO_LONG = "too long"
     WRONG_VERSION = "of another version"
     WRONG_MODE = "no client request"
     MALFORMED = "followed by garbage"
     AUTHENTICATED = "with a MAC"
+    UNAUTHENTICATED = "without authentication"
     DENIED = "denied"
     LIMITED = "over the rate limit"
     UNSENT = "refused by the network"
 
 
 ANSWERS = (Outcome.BASIC, Outcome.INTERLEAVED)
-KISSES = (Outcome.KISSED_DENIED, Outcome.KISSED_LIMITED)
+KISSES = (Outcome.KISSED_DENIED, Outcome.KISSED_LIMITED, Outcome.KISSED_UNPROVEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,19 +166,11 @@ def refusal(request: bytes) -> Outcome | None:
 
 
 def _trailer_refusal(request: bytes) -> Outcome | None:
-    """RFC 7822 section 7.5: extension fields, then perhaps a MAC of at most 24 bytes."""
-    at, end = HEADER_BYTES, len(request)
-    if end % 4:
+    try:
+        trailer = parse(request[HEADER_BYTES:], request[0] >> 3 & 7)
+    except MalformedFrame:
         return Outcome.MALFORMED
-    has_extensions = request[0] >> 3 & 7 == 4
-    while at < end:
-        if end - at <= LONGEST_MAC or not has_extensions:
-            return Outcome.AUTHENTICATED
-        size = int.from_bytes(request[at + 2 : at + 4], "big")
-        if size < SHORTEST_EXTENSION or size % 4 or size > end - at:
-            return Outcome.MALFORMED
-        at += size
-    return None
+    return Outcome.AUTHENTICATED if trailer.mac else None
 
 
 class Departures:
@@ -222,6 +218,11 @@ class Answer:
     packet: NtpPacket
     stamp_wanted: bool = False
 
+    @property
+    def tag(self) -> int | None:
+        """What :meth:`Responder.departed` wants to know it by; None: nothing."""
+        return self.packet.receive_timestamp if self.stamp_wanted else None
+
 
 @dataclass(slots=True)
 class Responder(SilentCore):
@@ -230,7 +231,7 @@ class Responder(SilentCore):
     `denied_kiss` is the kiss code sent to the denied (``KISS_DENY`` or ``KISS_RESTRICT``), None for
     silence. While `eager`, every answer's departure is asked for, so that the second request of a
     client can already be answered interleaved; otherwise only of clients that have shown, by
-    an origin timestamp, that they may want it.
+    an origin timestamp, that they may want it. The `guard` authenticates.
     """
 
     reference: Reference = field(default_factory=Reference)
@@ -241,6 +242,7 @@ class Responder(SilentCore):
     eager: bool = True
     departures: Departures = field(default_factory=Departures)
     counts: Counter[Outcome] = field(default_factory=Counter)
+    guard: Guard | None = None
     header: NtpPacket = field(init=False)
 
     def __post_init__(self) -> None:
@@ -255,6 +257,9 @@ class Responder(SilentCore):
         `received_at` and `transmit_at` are readings of the served clock, Unix ns; `now` is
         monotonic, ns.
         """
+        if self.guard is not None:
+            long = self.guarded(request, address, received_at, lambda: transmit_at, now)
+            return long.packet.encode() if long is not None else None
         cause = refusal(request)
         if cause is not None:
             self.counts[cause] += 1
@@ -263,14 +268,52 @@ class Responder(SilentCore):
         answer = self.answer(packet, address, received_at, transmit_at, now)
         return answer.packet.encode() if answer is not None else None
 
+    def guarded(
+        self,
+        request: bytes,
+        address: Hashable,
+        received_at: int,
+        read: Callable[[], int],
+        now: int,
+    ) -> Answer | None:
+        """The answer to any request where there is a guard; as :meth:`reply`, but that the served
+        clock is read by `read`, once the request has been found authentic."""
+        assert self.guard is not None
+        cause = refusal(request)
+        if cause is not None and cause is not Outcome.AUTHENTICATED:
+            self.counts[cause] += 1
+            return None
+        packet, _ = NtpPacket.decode_prefix(request)
+        kiss = self.screen(address, now)
+        if kiss == 0:  # silence costs no cryptography
+            return None
+        passage = self.guard.admit(request, now)
+        if passage is None and (cause is not None or self.guard.required):
+            self.counts[cause or Outcome.UNAUTHENTICATED] += 1
+            return None
+        if passage is not None and passage.kiss and kiss is None:
+            self.counts[Outcome.KISSED_UNPROVEN] += 1
+            kiss = passage.kiss
+        receive, transmit = from_unix_ns(received_at), from_unix_ns(read())
+        if kiss:
+            answer = Answer(self.kiss(packet, kiss, receive, transmit))
+        else:
+            answer = self._admitted(packet, address, receive, transmit)
+        return answer if passage is None else _sealed(answer, passage)
+
     def answer(
         self, request: NtpPacket, address: Hashable, received_at: int, transmit_at: int, now: int
     ) -> Answer | None:
-        """As :meth:`reply`, for a request that :func:`refusal` lets pass."""
+        """As :meth:`reply`, for a request that :func:`refusal` lets pass and no guard looks at."""
         receive, transmit = from_unix_ns(received_at), from_unix_ns(transmit_at)
         kiss = self.screen(address, now)
         if kiss is not None:
             return Answer(self.kiss(request, kiss, receive, transmit)) if kiss else None
+        return self._admitted(request, address, receive, transmit)
+
+    def _admitted(
+        self, request: NtpPacket, address: Hashable, receive: int, transmit: int
+    ) -> Answer:
         client = client_of(address)
         departed = self.interleave(client, request)
         wanted = self.interleaved and (self.eager or request.origin_timestamp != 0)
@@ -319,12 +362,15 @@ class Responder(SilentCore):
             wrong_mode = request.version in VERSIONS
             self.counts[Outcome.WRONG_MODE if wrong_mode else Outcome.WRONG_VERSION] += 1
             return []
-        time = arrival.stamp.time
-        answer = self.answer(request, _address(arrival.sender), time, time, now)
-        if answer is None:
+        time, address = arrival.stamp.time, _address(arrival.sender)
+        if self.guard is not None:
+            answer = self.guarded(request.encode(), address, time, lambda: time, now)
+        elif isinstance(request, LongPacket) and (cause := refusal(request.encode())) is not None:
+            self.counts[cause] += 1
             return []
-        tag = answer.packet.receive_timestamp if answer.stamp_wanted else None
-        return [Send(arrival.sender, answer.packet, tag)]
+        else:
+            answer = self.answer(request, address, time, time, now)
+        return [] if answer is None else [Send(arrival.sender, answer.packet, answer.tag)]
 
     def on_sent(self, tag: Hashable, stamp: Stamp, now: int) -> Effects:
         if isinstance(tag, int):
@@ -364,6 +410,11 @@ class Responder(SilentCore):
             receive_timestamp=receive,
             transmit_timestamp=_unlike(receive, transmit),
         )
+
+
+def _sealed(answer: Answer, passage: Passage) -> Answer:
+    """That answer with what proves it to the client behind it."""
+    return Answer(passage.seal(answer.packet), answer.stamp_wanted)
 
 
 def _unlike(receive: int, transmit: int) -> int:

@@ -5,7 +5,8 @@ would have given had it been asked one by one, in order; a property test compare
 byte. What makes it fast is that the stateless part of an answer is a handful of numpy column moves
 between the two batches of :mod:`clocksync.runtime.mmsg`, whatever the number of requests. Whatever
 has state (access list, rate limit, interleaved mode, a trailer to parse) is asked of the
-responder's own pieces, for just those requests it concerns.
+responder's own pieces, for just those requests it concerns. What a guard must see is put aside for
+:class:`~clocksync.ntp.responder_guarded.GuardedBatch`.
 
 The departure of an answer is learnt from the socket's error queue, which returns the whole
 datagram: its receive timestamp names it, so nothing has to be counted and nothing can be mixed up.
@@ -31,6 +32,7 @@ from clocksync.ntp.responder import (
     Responder,
     refusal,
 )
+from clocksync.ntp.responder_guarded import ENDING_BYTES, GuardedBatch
 from clocksync.ntp.timestamps import UNIX_EPOCH_IN_NTP, from_unix_ns
 from clocksync.runtime.kernel import (
     IP_PKTINFO,
@@ -129,10 +131,19 @@ class BatchResponder:
         self._address = slice(4, 8) if family == socket.AF_INET else slice(8, 24)
         self.incoming = ReceiveBatch(size, LONGEST_REQUEST, 128)
         self.outgoing = SendBatch(size, HEADER_BYTES, self.local.space + len(_STAMP_REQUEST))
-        self.errors = ReceiveBatch(size, ERROR_BYTES, 256)
+        self.guarded = self._guarded(size)
+        longest = LONGEST_REQUEST if self.guarded is not None else 0
+        self.errors = ReceiveBatch(size, ERROR_BYTES + longest, 256)
         self._bind_columns()
         self._transmit_known = np.zeros(size, np.bool_)
         self._receive = np.zeros(size, np.uint64)
+
+    def _guarded(self, size: int) -> GuardedBatch | None:
+        if self.responder.guard is None:
+            return None
+        local = self.local
+        source = (local.level, local.kind)
+        return GuardedBatch(self.responder, source, local.space, _STAMP_REQUEST, size)
 
     def _bind_columns(self) -> None:
         """Name the columns of both batches once: looking one up costs as much as using it."""
@@ -173,7 +184,7 @@ class BatchResponder:
         `now` is monotonic. The transmit timestamps are left to :meth:`stamp`.
         """
         count = self.incoming.count
-        self.outgoing.clear()
+        self._clear()
         if not count:
             return 0
         rows = self._acceptable(count)
@@ -196,17 +207,17 @@ class BatchResponder:
         `read` reads the served clock for the transmit timestamps: :meth:`stamp` is not needed.
         """
         incoming, outgoing, responder = self.incoming, self.outgoing, self.responder
-        outgoing.clear()
+        self._clear()
         rows: list[int] = []
         for row in range(incoming.count):
+            if self._is_put_aside(row):
+                continue
             cause = self._refusal(row)
             if cause is not None:
                 responder.counts[cause] += 1
                 continue
             request, _ = NtpPacket.decode_prefix(incoming.payload(row))
-            received_at = incoming.kernel_stamp(row) or arrived_at
-            if self.mapping is not None:
-                received_at = self.mapping(received_at)
+            received_at = self._received_at(row, arrived_at)
             answer = responder.answer(request, self._sender(row), received_at, read(), now)
             if answer is not None:
                 header = outgoing.headers[outgoing.count].header
@@ -217,6 +228,36 @@ class BatchResponder:
         if rows and self.local.is_wildcard:
             self._say_where_from(np.array(rows))
         return len(rows)
+
+    def answer_aside(self, arrived_at: int, now: int, read: Callable[[], int]) -> int:
+        """Answer what :meth:`prepare` put aside, in ``guarded.outgoing``; how many answers there
+        are. `read` reads the served clock."""
+        guarded = self.guarded
+        if guarded is None or not guarded.rows:
+            return 0
+        for row in guarded.rows:
+            received_at = self._received_at(row, arrived_at)
+            guarded.answer(self.incoming, row, self._sender(row), received_at, read, now)
+        return guarded.outgoing.count
+
+    def _clear(self) -> None:
+        self.outgoing.clear()
+        if self.guarded is not None:
+            self.guarded.clear()
+
+    def _is_put_aside(self, row: int) -> bool:
+        """Put a request aside if the guard has to see it."""
+        guarded, guard = self.guarded, self.responder.guard
+        if guarded is None or guard is None or self.incoming.was_cut(row):
+            return False
+        if self.incoming.length(row) <= HEADER_BYTES and not guard.required:
+            return False
+        guarded.rows.append(row)
+        return True
+
+    def _received_at(self, row: int, arrived_at: int) -> int:
+        received_at = self.incoming.kernel_stamp(row) or arrived_at
+        return received_at if self.mapping is None else self.mapping(received_at)
 
     def stamp(self, start: int, end: int, at: int) -> None:
         """Set the transmit timestamp of the answers from `start` to `end` that go out now, when the
@@ -235,9 +276,13 @@ class BatchResponder:
         errors, responder = self.errors, self.responder
         for i in range(errors.count):
             sent_at = errors.kernel_stamp(i)
-            start = i * ERROR_BYTES + errors.length(i) - HEADER_BYTES
+            start = i * errors.data_bytes + errors.length(i) - HEADER_BYTES
             if sent_at and errors.length(i) >= UDP_HEADER_BYTES + HEADER_BYTES:
-                receive = int.from_bytes(errors.data[start + 32 : start + 40], "big")
+                receive = None
+                if self.guarded is not None:
+                    receive = self.guarded.receive_of(errors.ending(i, ENDING_BYTES))
+                if receive is None:
+                    receive = int.from_bytes(errors.data[start + 32 : start + 40], "big")
                 responder.departed(receive, self.mapping(sent_at) if self.mapping else sent_at)
         return errors.count
 
@@ -247,9 +292,14 @@ class BatchResponder:
         lengths = self._in_length[:count]
         good = _REQUEST_OK[first]
         exact = lengths == HEADER_BYTES
+        guard = self.responder.guard
+        if guard is not None and guard.required:
+            exact[:] = False
         if not (good.all() and exact.all()):
             good &= exact
             for row in np.flatnonzero(~good).tolist():
+                if self._is_put_aside(row):
+                    continue
                 cause = self._refusal(row)
                 good[row] = cause is None
                 if cause is not None:

@@ -13,7 +13,6 @@ tells what a line holds.
 
 import os
 import re
-import shlex
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +22,9 @@ from typing import BinaryIO
 
 from clocksync.runtime.errors import BadConfig
 from clocksync.security.keyring import SECRET_BYTES, GroupKey, KeyRing, Step
+from clocksync.security.private_file import BadKeyFile, read_private
+
+__all__ = ["BadKeyFile", "generate", "read", "rotate"]
 
 FILE_BYTES_MAX = 4096
 USED, ACCEPTED = "used", "accepted"
@@ -33,12 +35,7 @@ _HEAD = """\
 # Change it with `clocksync key rotate`.
 """
 _LINE = re.compile(rf"(\d{{1,3}}) +({USED}|{ACCEPTED}) +([0-9a-f]{{{2 * SECRET_BYTES}}})", re.ASCII)
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _COPY = "copy it from another member, or from a backup"
-
-
-class BadKeyFile(BadConfig):
-    """A key file that must not be used; the message is one line: what is wrong, what to do."""
 
 
 def read(path: str | os.PathLike[str]) -> KeyRing:
@@ -49,13 +46,7 @@ def read(path: str | os.PathLike[str]) -> KeyRing:
         OSError: it cannot be read.
     """
     path = Path(path)
-    # Opened first, then looked at: what is read is what was looked at. Opening a pipe would wait.
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        _check(path, os.fstat(file))
-        text = os.read(file, FILE_BYTES_MAX + 1)
-    finally:
-        os.close(file)
+    text = read_private(path, FILE_BYTES_MAX, "name one that clocksync key generate wrote")
     if len(text) > FILE_BYTES_MAX:
         raise BadKeyFile(f"{path} is too long for a key file: {_COPY}")
     return _parsed(path, text)
@@ -93,17 +84,6 @@ def rotate(path: str | os.PathLike[str]) -> tuple[Step, KeyRing]:
     step, ring = read(path).rotated(os.urandom(SECRET_BYTES))
     _replace(Path(path).resolve(), ring)  # a link stays a link, to the new file
     return step, ring
-
-
-def _check(path: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise BadKeyFile(f"{path} is no regular file: name one that clocksync key generate wrote")
-    if status.st_mode & _OTHERS:
-        mode = stat.S_IMODE(status.st_mode)
-        raise BadKeyFile(
-            f"{path} is open to others than its owner (mode {mode:04o}):"
-            f" chmod 600 {shlex.quote(str(path))}"
-        )
 
 
 def _parsed(path: Path, text: bytes) -> KeyRing:

@@ -10,6 +10,7 @@ from clocksync.ntp.codec import NtpCodec
 from clocksync.ntp.packet import (
     HEADER_BYTES,
     Leap,
+    LongPacket,
     Mode,
     NtpPacket,
     kiss_code,
@@ -72,10 +73,14 @@ def test_a_header_is_48_bytes_and_every_field_says_what_it_means() -> None:
 
 
 @given(st.binary(min_size=48, max_size=120))
-def test_any_48_bytes_are_a_packet_and_what_follows_is_not_looked_at(data: bytes) -> None:
+def test_any_48_bytes_are_a_packet_and_what_follows_is_kept_as_it_is(data: bytes) -> None:
     packet = CODEC.decode(data)
-    assert packet == CODEC.decode(memoryview(data)) == NtpPacket.decode(data[:48])
-    assert CODEC.encode(packet) == data[:48]
+    assert packet == CODEC.decode(memoryview(data))
+    assert CODEC.decode(data[:48]) == NtpPacket.decode(data[:48])
+    assert CODEC.encode(packet) == packet.encode() == data
+    assert (str(packet) == str(NtpPacket.decode(data[:48]))) == (len(data) == 48)
+    trailer = packet.trailer if isinstance(packet, LongPacket) else b""
+    assert trailer == data[48:]
 
 
 @given(st.binary(max_size=47))
