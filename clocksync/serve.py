@@ -221,9 +221,7 @@ class Server:
         if self.reference is None:
             self.reference = Reference(precision=to_precision(reading_precision(self.clock)))
         if self.authenticated_only and self.keys is None and self.nts is None:
-            raise BadConfig(
-                "only the authenticated are to be answered, but there is no key: give one"
-            )
+            raise BadConfig("only authenticated requests are to be answered, but there is no key")
         guard = None
         if self.nts is not None:
             guard = self.nts.guard(self.keys, self.authenticated_only)

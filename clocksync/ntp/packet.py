@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from operator import attrgetter
-from typing import Annotated
+from typing import Annotated, cast
 
 from clocksync.runtime.wire import I8, U2, U3, U8, U32, U64, Frame, layout
 
@@ -71,9 +71,8 @@ class LongPacket(NtpPacket):
         return f"{NtpPacket(*_values(self))} trailer=({len(self.trailer)})"
 
 
-_values: Callable[[NtpPacket], tuple[int, ...]] = attrgetter(
-    *(field.name for field in fields(NtpPacket))
-)
+_values = attrgetter(*(field.name for field in fields(NtpPacket)))
+_make_long = cast(Callable[..., LongPacket], LongPacket)
 
 
 def lengthened(packet: NtpPacket, trailer: bytes) -> LongPacket:
@@ -82,7 +81,7 @@ def lengthened(packet: NtpPacket, trailer: bytes) -> LongPacket:
     >>> lengthened(NtpPacket(mode=4), bytes(4)).encode() == NtpPacket(mode=4).encode() + bytes(4)
     True
     """
-    return LongPacket(*_values(packet), trailer=trailer)  # type: ignore[misc]
+    return _make_long(*_values(packet), trailer)
 
 
 def printable(raw: bytes) -> str:
