@@ -13,7 +13,6 @@ from clocksync.cli import options
 from clocksync.cli.options import duration
 
 if TYPE_CHECKING:
-    from clocksync.measuring.credentials import Credentials
     from clocksync.measuring.result import Measurement
     from clocksync.measuring.run import MeasureRun
 
@@ -99,6 +98,7 @@ def measure(
     Needs no privileges and never touches the system clock. Exits with 0 if every host is a
     truechimer (and within --max-offset), 1 if not, 2 if no host gave a usable answer.
     """
+    from clocksync.measuring.credentials import Credentials
     from clocksync.measuring.run import MeasureRun
     from clocksync.measuring.settings import MeasureSettings
     from clocksync.ntp.keyfile import read_keys
