@@ -98,12 +98,18 @@ def chrony_server(
 
 @contextmanager
 def chrony_client(
-    server: str, port: int = 123, *, host: Host | None = None, options: str = "iburst"
+    server: str,
+    port: int = 123,
+    *,
+    host: Host | None = None,
+    options: str = "iburst",
+    extra: str = "",
 ) -> Iterator[Daemon]:
     """A chronyd that follows `server` without touching the clock, and logs every measurement.
 
     `options` are those of its ``server`` line: ``xleave`` for interleaved mode,
-    ``minpoll -6 maxpoll -6`` for 64 polls a second. :func:`chrony_measurements` reads its log.
+    ``minpoll -6 maxpoll -6`` for 64 polls a second; `extra` holds further lines.
+    :func:`chrony_measurements` reads its log.
     """
     with _folder() as folder:
         lines = [
@@ -111,6 +117,7 @@ def chrony_client(
             "port 0",
             f"logdir {folder}",
             "log rawmeasurements",
+            extra,
         ]
         process = _start_chronyd(folder, lines, host)
         daemon = Daemon(server, port, process, folder, host)
@@ -159,18 +166,26 @@ def wait_for_measurements(client: Daemon, count: int, timeout_s: float = 20.0) -
 
 
 def chrony_query(
-    server: str, port: int = 123, *, host: Host | None = None, options: str = ""
+    server: str,
+    port: int = 123,
+    *,
+    host: Host | None = None,
+    options: str = "",
+    extra: str = "",
+    wait_s: int = 8,
 ) -> float:
     """What one run of ``chronyd -Q`` says of `server`: its clock minus ours, seconds.
 
-    It takes one sample, and prints six digits after the point.
+    It takes one sample, within `wait_s`, and prints six digits after the point; `extra` holds
+    further lines of configuration.
 
     Raises:
         DaemonFailed: it found no usable server; the message holds what it said.
     """
     with _folder() as folder:
         line = f"server {server} port {port} iburst maxsamples 1 {options}"
-        arguments = [*_chronyd(), "-Q", "-t", "8", *_private(folder), line]
+        arguments = [*_chronyd(), "-Q", "-t", str(wait_s), *_private(folder)]
+        arguments += [*extra.splitlines(), line]
         finished = subprocess.run(
             host.command(arguments) if host else arguments,
             env=peers.environment(),
@@ -251,10 +266,11 @@ def exchange(
             return None
 
 
-def free_port(address: str = "127.0.0.1") -> int:
-    """A UDP port of `address` that nobody had a moment ago."""
+def free_port(address: str = "127.0.0.1", tcp: bool = False) -> int:
+    """A UDP port of `address` that nobody had a moment ago, or a `tcp` port."""
     with socket.socket(
-        socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM
+        socket.AF_INET6 if ":" in address else socket.AF_INET,
+        socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM,
     ) as sock:
         sock.bind((address, 0))
         port: int = sock.getsockname()[1]

@@ -26,6 +26,9 @@ from clocksync.runtime.errors import BadConfig
 HIGHEST_NUMBER = 2**32 - 1
 LONGEST_PLAIN = 20
 """Characters of a secret that ntpsec takes as text; longer ones are digits."""
+NTPSEC_BYTES_MAX = 32
+"""What ntpsec takes of a secret in digits; it leaves the rest away, and so must we."""
+_SAY = "say --keys-format chrony or ntpsec"
 _COMMENTS = "#!;%"
 _NAMES = {
     **{name: name for name in (*DIGESTS, *CIPHER_KEY_BYTES)},
@@ -146,12 +149,14 @@ def _secret(word: str, dialect: Dialect) -> bytes:
             return _digits(rest)
         if colon and prefix == "ASCII":
             word, dialect = rest, Dialect.CHRONY
+    if "#" in word and dialect is not Dialect.CHRONY:
+        if dialect is Dialect.AUTO:
+            raise _Unusable(f"has a # that ends it for ntpsec only: {_SAY}")
+        word = word.partition("#")[0]
     if dialect is Dialect.NTPSEC and len(word) > LONGEST_PLAIN:
-        return _digits(word)
+        return _digits(word[: 2 * NTPSEC_BYTES_MAX])
     if dialect is Dialect.AUTO and len(word) > LONGEST_PLAIN and set(word) <= set(string.hexdigits):
-        raise _Unusable(
-            "is text to chrony and hexadecimal digits to ntpsec: say --keys-format chrony or ntpsec"
-        )
+        raise _Unusable(f"is text to chrony and hexadecimal digits to ntpsec: {_SAY}")
     if not word:
         raise _Unusable("has no secret")
     return word.encode("latin-1")
