@@ -235,7 +235,8 @@ class MeasureRun:
         for place, addresses, authenticator in begun:
             verb = partial(self._survey.add, place, addresses, place * apart)
             self._driver.call(partial(verb, authenticator=authenticator))
-        self._report()
+        if len(begun) < len(rows):
+            self._report()
 
     def _without_conflict(
         self, addresses: Sequence[Address], authenticator: Authenticator | None

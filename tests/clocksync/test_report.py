@@ -80,6 +80,7 @@ def test_every_value_stands_under_its_name_in_its_unit() -> None:
         "samples": 8,
         "answered": 7,
         "out_of_bounds": False,
+        "authentication": "none",
     }
 
 
@@ -95,6 +96,7 @@ def test_what_is_unknown_is_null_and_never_zero() -> None:
         "samples",
         "answered",
         "out_of_bounds",
+        "authentication",
     }
 
 
