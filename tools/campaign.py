@@ -43,6 +43,7 @@ TOTALS = ROOT / "out" / "campaign.jsonl"
 # A name for people, and the function: "module:function".
 CAMPAIGNS = {
     "measure": "tests.cluster.measure_properties:check",
+    "authenticated": "tests.cluster.authenticated_world:check",
     "multicast": "tests.cluster.multicast_runs:check",
     "mutex": "tests.cluster.mutex_properties:check",
     "mutex-storm": "tests.cluster.mutex_properties:check_storm",

@@ -61,7 +61,7 @@ class NtsAuthenticator:
     """Seals requests and opens answers; `rng` must be unpredictable on a network."""
 
     method = name = "nts"
-    silence = "an NTS server whose clock or keys are not ready may say nothing"
+    silence = "its keys came over TCP, so it may be UDP that does not get through"
 
     def __init__(self, established: Establishment, rng: random.Random) -> None:
         self._rng = rng

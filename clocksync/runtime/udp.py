@@ -159,7 +159,7 @@ class UdpDriver:
         self._watch = Watch(self._readable)
         if self._kernel:
             self._incoming = mmsg.ReceiveBatch(BATCH, DATAGRAM_MAX, 128)
-            self._errors = mmsg.ReceiveBatch(BATCH, 512, 192)
+            self._errors = mmsg.ReceiveBatch(BATCH, DATAGRAM_MAX, 192)
             self._outgoing = mmsg.SendBatch(BATCH, DATAGRAM_MAX)
         self.closed = False
         if listen is not None:

@@ -363,3 +363,19 @@ def _refused_truths(run: Played) -> list[str]:
         if prober.failure:
             found.append(f"{address}: {prober.failure}")
     return found
+
+
+def check(seed: int) -> Counter[str]:
+    """For campaigns: play a seed; what there was in it.
+
+    Raises:
+        AssertionError: something was that must not be.
+    """
+    run = play(seed)
+    found = offences(run)
+    assert not found, f"seed {seed} ({run.kind}, attacks on {run.rate:.0%}): {'; '.join(found)}"
+    accepted = sum(len(p.association.samples) for p in run.survey.probers.values())
+    counts = Counter({"runs": 1, f"runs by {run.kind}": 1, "samples": accepted})
+    counts["attacks"] = run.attacker.done.total()
+    counts["key establishments"] = run.rekeyed
+    return counts

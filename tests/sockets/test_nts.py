@@ -5,7 +5,6 @@ import contextlib
 import json
 import random
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,8 +13,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import typer
+from typer.testing import CliRunner
 
 import clocksync
+from clocksync.cli.serve import serve
 from clocksync.measuring import report
 from clocksync.measuring.credentials import Credentials
 from clocksync.measuring.result import HostResult, Verdict
@@ -379,9 +381,13 @@ def test_where_nothing_listens_the_row_says_so(authority: Authority) -> None:
 # --- the commands
 
 
-def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "clocksync", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+app = typer.Typer()
+app.command()(serve)
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.stdout, result.stderr
 
 
 def test_what_serve_cannot_do_is_one_line_and_exit_2(
@@ -403,16 +409,16 @@ def test_what_serve_cannot_do_is_one_line_and_exit_2(
         (["--keys", no_keys], "holds no key"),
         (["--require-key"], "only authenticated requests are to be answered, but there is no key"),
     ]:
-        finished = run("serve", "--port", "0", "--nts-port", "0", *arguments)
-        assert (finished.returncode, finished.stdout) == (2, ""), finished.stderr
-        assert words in finished.stderr
-        assert finished.stderr.count("\n") == 1
+        code, out, err = run("--port", "0", "--nts-port", "0", *arguments)
+        assert (code, out) == (2, ""), err
+        assert words in err
+        assert err.count("\n") == 1
 
 
 def test_the_command_names_both_of_its_ports(pair: Pair) -> None:
     nts = ["--nts", "--cert", pair.certificate, "--key", pair.key, "--nts-port", "0"]
-    finished = run("serve", "--port", "0", "--duration", "1ns", *nts)
-    assert (finished.returncode, finished.stderr) == (0, "")
-    first, last = finished.stdout.splitlines()
+    code, out, err = run("--port", "0", "--duration", "1ns", *nts)
+    assert (code, err) == (0, "")
+    first, last = out.splitlines()
     assert "(stratum 8, system clock, NTS on TCP 127.0.0.1:" in first
     assert last == "answered 0 (0 interleaved), dropped 0; key establishment: nobody asked for keys"
