@@ -177,7 +177,8 @@ def serve_rate(target: Target, made: list[bytes], seconds: float) -> tuple[float
             break  # they are lost: as many as there were
         try:
             while True:
-                sock.recv(2048)
+                if len(sock.recv(2048)) != len(made[0]):
+                    raise Impossible(f"{target.port}: an answer that is no answer to its request")
                 got += 1
                 sock.send(made[at % len(made)])
                 at += 1

@@ -16,8 +16,8 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import Enum
 
-from clocksync.nts import KE_PORT, NTP_PORT
-from clocksync.nts.cookies import ClientKeys, CookieJar
+from clocksync.nts import COOKIES, KE_PORT, NTP_PORT
+from clocksync.nts.cookies import COOKIE_BYTES, ClientKeys, CookieJar
 from clocksync.nts.negotiation import BAD_REQUEST, Refused, answer, refusal
 from clocksync.nts.records import Reader, Record
 from clocksync.nts.tls import Server as TlsContext
@@ -159,7 +159,8 @@ class KeServer:
             said = answer(records, tls.export, self._make_cookie, self._ntp_port)
             tls.write(said)
             await self._send(tls, writer)
-            return Ending.GRANTED if len(said) > 100 else Ending.REFUSED
+            holds_cookies = len(said) > COOKIES * COOKIE_BYTES  # or a few bytes that say no
+            return Ending.GRANTED if holds_cookies else Ending.REFUSED
 
     def _make_cookie(self, keys: ClientKeys) -> bytes:
         return self._jar.make(keys, time.monotonic_ns())

@@ -24,12 +24,9 @@ class Names:
         >>> Names(["*.ntp.example"]).cover("a.ntp.example"), Names(["a.b"]).cover("c.a.b")
         (True, False)
         """
-        try:
-            wanted = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            pass
-        else:
-            return any(wanted == ipaddress.ip_address(known) for known in self.addresses)
+        wanted = address_of(host)
+        if wanted is not None:
+            return any(wanted == address_of(known) for known in self.addresses)
         name = to_ascii(host)
         return bool(name) and any(_matches(known, name) for known in self.dns)
 
@@ -38,6 +35,14 @@ class Names:
         known = [*self.dns, *self.addresses]
         shown = ", ".join(ascii(name)[1:-1] for name in known[:3])
         return shown + (", ..." if len(known) > 3 else "") or "nobody"
+
+
+def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The numeric address that `host` is, without its scope; None where it is a name."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
 
 
 def to_ascii(host: str) -> str:

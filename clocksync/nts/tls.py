@@ -14,7 +14,7 @@ from typing import Any
 
 from clocksync.nts import ALPN
 from clocksync.nts.aead import KEY_BYTES
-from clocksync.nts.names import Names, to_ascii
+from clocksync.nts.names import Names, address_of, to_ascii
 from clocksync.nts.negotiation import Refused, export_context
 from clocksync.runtime.errors import BadConfig, MissingExtra
 from clocksync.security.private_file import read_private
@@ -51,7 +51,7 @@ class Tls:
             self._connection.set_accept_state()
         else:
             name = to_ascii(host)
-            if name and not _is_address(host):
+            if name and address_of(host) is None:
                 self._connection.set_tlsext_host_name(name.encode())
             self._connection.set_connect_state()
 
@@ -217,12 +217,6 @@ class Server:
 
 def _select(_: Any, offered: list[bytes]) -> Any:
     return ALPN if ALPN in offered else library().NO_OVERLAPPING_PROTOCOLS
-
-
-def _is_address(host: str) -> bool:
-    from clocksync.measuring.settings import is_address
-
-    return is_address(host)
 
 
 def _certificate_words(certificate: Any, number: int, depth: int) -> str:

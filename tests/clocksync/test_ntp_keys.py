@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from clocksync.cli import options
 from clocksync.ntp.keyfile import FILE_BYTES_MAX, read_keys
 from clocksync.ntp.keys import Dialect, parse_keys
 from clocksync.runtime.errors import BadConfig
@@ -96,6 +97,10 @@ def test_a_file_that_is_none_is_refused_in_one_line(text: str, words: str) -> No
 def test_a_number_that_is_not_there_is_told_with_those_that_are() -> None:
     with pytest.raises(BadConfig, match=r"^keys has no key 9: it has 1, 2$"):
         parse_keys(b"2 SHA1 a\n1 SHA1 b", "keys")[9]
+
+
+def test_the_commands_offer_the_same_formats() -> None:
+    assert {one.value for one in options.Dialect} == {one.value for one in Dialect}
 
 
 def test_only_a_file_of_the_owners_alone_is_read(tmp_path: Path) -> None:

@@ -82,6 +82,13 @@ def test_the_summary_counts_servers_and_not_names() -> None:
     assert summary(three).plain.startswith("2 of 3 agree:")
 
 
+def test_how_hosts_prove_themselves_is_shown_where_any_of_them_has_to() -> None:
+    assert "proof" not in shown(Measurement(0, (GOOD,), AROUND))
+    keyed = replace(GOOD, authentication="key")
+    assert " proof " in shown(Measurement(0, (keyed,), AROUND))
+    assert " key " in shown(Measurement(0, (keyed,), AROUND))
+
+
 def test_without_a_majority_the_summary_takes_no_side() -> None:
     undecided = replace(GOOD, verdict=Verdict.UNDECIDED, reason="2 servers disagree")
     assert "no side is taken" in summary(Measurement(0, (undecided,), None)).plain
