@@ -47,12 +47,14 @@ decoder refuses a count over its maximum, missing bytes and, but for NTP, bytes 
 
 
 def frames() -> list[type[Frame]]:
-    """Every frame class of the packages, by module and then as declared."""
+    """Every frame class of the packages, by module and then as declared. What only puts bytes that
+    it does not declare behind another one has no table of its own."""
     return [
         value
         for name in MODULES
         for value in vars(import_module(name)).values()
         if isinstance(value, type) and issubclass(value, Frame) and value.__module__ == name
+        if Frame in value.__bases__
     ]
 
 
