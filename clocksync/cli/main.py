@@ -9,6 +9,7 @@ import typer
 
 from clocksync import __version__
 from clocksync.cli.convert import convert
+from clocksync.cli.gnss import gnss
 from clocksync.cli.key import key
 from clocksync.cli.measure import measure
 from clocksync.cli.now import now
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(measure)
 app.command()(serve)
 app.command()(now)
+app.command()(gnss)
 app.add_typer(key, name="key")
 app.command()(convert)
 
