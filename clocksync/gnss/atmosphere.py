@@ -62,7 +62,7 @@ def troposphere_m(place: Geodetic, elevation: float) -> float:
     Saastamoinen (1972) at the zenith, the mapping of RTCA DO-229 down to the line of sight.
 
     >>> round(troposphere_m(Geodetic(45.0, 0.0, 0.0), math.pi / 2), 2)
-    2.4
+    2.39
     """
     height = min(max(place.height_m, -100.0), _HEIGHT_MAX_M)
     fraction = 1 - 2.2557e-5 * height

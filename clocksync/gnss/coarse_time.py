@@ -37,7 +37,8 @@ _VOTES_MAX = 60
 _VOTES_OF_A_RIGHT_CLOCK = 5
 _VOTES_NEEDED = 3
 _APART_NS = 60 * SECOND
-_SPREAD_NS = 200 * MILLISECOND
+_SPREAD_NS = 40 * MILLISECOND
+_NEAR_SECOND_NS = 100 * MILLISECOND
 _EPOCHS_READ_MAX = 20_000
 
 
@@ -90,6 +91,8 @@ class CoarseTime:
             if abs(slow_ns) > _LATE_MAX_NS:
                 return None
             if abs(late_ns) <= MILLISECOND:
+                if solution.redundancy == 0 and _from_whole_second(slow_ns) > _NEAR_SECOND_NS:
+                    return None
                 return slow_ns if _is_convincing(solution, fine) else None
         return None
 
@@ -102,6 +105,11 @@ def _verdict(votes: list[int]) -> int:
     if abs(middle) <= RIGHT_NS or 2 * near <= len(votes) or near < _VOTES_NEEDED:
         return 0
     return round(median(vote for vote in votes if abs(vote - middle) <= _SPREAD_NS))
+
+
+def _from_whole_second(time_ns: int) -> int:
+    """Clocks are set wrong by whole seconds; with nobody to spare, all else may be a lie."""
+    return abs((time_ns + SECOND // 2) % SECOND - SECOND // 2)
 
 
 def _is_convincing(solution: Solution, fine: Measurements) -> bool:

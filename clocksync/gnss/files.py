@@ -5,25 +5,43 @@ memory by the hatanaka package, of the extra ``gnss``.
 """
 
 import bz2
-import gzip
-import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
-from typing import IO
+from typing import IO, Protocol
 
 from clocksync.gnss.rinex_text import BadRinex, Lines
 from clocksync.runtime.errors import MissingExtra
 
-_BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, OSError)
+_BROKEN = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError)
+_CHUNK = 16_384
 _LINE_MAX = 5_000
 """More than any line of RINEX: a file without line ends is not read into memory."""
-_HEAD = 256
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes) -> bytes: ...
+
+
+def _gzip() -> _Decompressor:
+    return zlib.decompressobj(wbits=31)
+
+
+_STREAMING: dict[bytes, Callable[[], _Decompressor]] = {
+    b"\x1f\x8b": _gzip,
+    b"BZh": bz2.BZ2Decompressor,
+    b"\xfd7zXZ\0": lzma.LZMADecompressor,
+}
 
 
 @contextmanager
@@ -36,42 +54,59 @@ def open_lines(path: Path) -> Iterator[Lines]:
         BadRinex: it claims a compression that it does not hold.
     """
     with path.open("rb") as file:
-        stream = _decompressed(path, file)
+        chunks = _decompressed(path, file)
         try:
-            head = stream.peek(_HEAD)[:_HEAD]
+            head = next(chunks, b"")
         except _BROKEN as error:
             raise BadRinex(f"{path}: cannot be decompressed: {_words(error)}") from None
+        chunks = chain((head,), chunks)
         if b"CRINEX VERS" in head[:80]:
-            yield Lines.of(str(path), io.StringIO(_from_hatanaka(path, stream)))
-        else:
-            yield Lines.of(str(path), _lines(path, stream))
+            chunks = iter((_from_hatanaka(path, chunks),))
+        yield Lines.of(str(path), _lines(path, chunks))
 
 
-def _decompressed(path: Path, file: IO[bytes]) -> io.BufferedReader:
+def _decompressed(path: Path, file: IO[bytes]) -> Iterator[bytes]:
     magic = file.read(6)
     file.seek(0)
-    if magic.startswith(b"\x1f\x8b"):
-        return io.BufferedReader(gzip.GzipFile(fileobj=file))
-    if magic.startswith(b"BZh"):
-        return io.BufferedReader(bz2.BZ2File(file))
-    if magic.startswith(b"\xfd7zXZ\0"):
-        return io.BufferedReader(lzma.LZMAFile(file))
+    for start, make in _STREAMING.items():
+        if magic.startswith(start):
+            return _stream(file, make)
     if magic.startswith(b"PK\x03\x04"):
-        return io.BufferedReader(_only_member(path, file))
+        member = _only_member(path, file)
+        return iter(lambda: member.read(_CHUNK), b"")
     if magic.startswith(b"\x1f\x9d"):
-        return io.BufferedReader(io.BytesIO(_from_compress(path, file.read())))
-    return io.BufferedReader(file)  # type: ignore[arg-type]  # reads from any reader
+        return iter((_from_compress(path, file.read()),))
+    return iter(lambda: file.read(_CHUNK), b"")
 
 
-def _only_member(path: Path, file: IO[bytes]) -> zipfile.ZipExtFile:
+def _stream(file: IO[bytes], make: Callable[[], _Decompressor]) -> Iterator[bytes]:
+    """Decompress piece by piece, member after member; what comes before a cut is not lost."""
+    decompressor, whole = make(), False
+    while chunk := file.read(_CHUNK):
+        while chunk:
+            if decompressor.eof:
+                decompressor = make()
+            try:
+                data = decompressor.decompress(chunk)
+            except (zlib.error, lzma.LZMAError, OSError):
+                if whole:  # padding after the last member
+                    return
+                raise
+            if data:
+                yield data
+            whole = decompressor.eof
+            chunk = decompressor.unused_data if whole else b""
+    if not whole:
+        raise EOFError("the compressed data end in the middle")
+
+
+def _only_member(path: Path, file: IO[bytes]) -> IO[bytes]:
     try:
         archive = zipfile.ZipFile(file)
         names = [name for name in archive.namelist() if not name.endswith("/")]
         if len(names) != 1:
             raise BadRinex(f"{path}: an archive of {len(names)} files; unpack it first")
-        member = archive.open(names[0])
-        assert isinstance(member, zipfile.ZipExtFile)
-        return member
+        return archive.open(names[0])
     except _BROKEN as error:
         raise BadRinex(f"{path}: cannot be decompressed: {_words(error)}") from None
 
@@ -84,10 +119,10 @@ def _from_compress(path: Path, data: bytes) -> bytes:
         raise BadRinex(f"{path}: cannot be decompressed: {_words(error)}") from None
 
 
-def _from_hatanaka(path: Path, stream: IO[bytes]) -> str:
+def _from_hatanaka(path: Path, chunks: Iterable[bytes]) -> bytes:
     hatanaka = _hatanaka(path)
     try:
-        return bytes(hatanaka.crx2rnx(stream.read())).decode("latin-1")
+        return bytes(hatanaka.crx2rnx(b"".join(chunks)))
     except Exception as error:
         raise BadRinex(f"{path}: cannot be decompressed: {_words(error)}") from None
 
@@ -99,12 +134,19 @@ def _hatanaka(path: Path) -> ModuleType:
         raise MissingExtra(f"hatanaka, which decompresses {path.name},", "gnss") from None
 
 
-def _lines(path: Path, stream: IO[bytes]) -> Iterator[str]:
+def _lines(path: Path, chunks: Iterable[bytes]) -> Iterator[str]:
+    rest = b""
     try:
-        while line := stream.readline(_LINE_MAX):
-            yield line.decode("latin-1")
+        for chunk in chunks:
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                yield line.decode("latin-1")
+            if len(rest) > _LINE_MAX:
+                break
     except _BROKEN as error:
         raise BadRinex(f"{path}: ends early: {_words(error)}") from None
+    if rest:
+        yield rest.decode("latin-1")
 
 
 def _words(error: Exception) -> str:

@@ -12,7 +12,7 @@ class Status(Enum):
     SOLVED = "solved"
     """The satellites used agree with each other."""
     UNCHECKED = "unchecked"
-    """Solved with no satellite to spare: a lie would have fitted as well."""
+    """Solved with no satellite to spare, or none in a useful direction: a lie would not show."""
     INCONSISTENT = "inconsistent"
     """Satellites contradict each other, and it cannot be told which one lies: no position."""
     UNSOLVED = "unsolved"
@@ -75,6 +75,9 @@ class Fix:
     horizontal_bound_m: float | None = None
     vertical_bound_m: float | None = None
     """At 99.9 %, if the error model holds and nobody lies unnoticed."""
+    horizontal_protection_m: float | None = None
+    """How far one satellite could move the position by a lie that the residuals do not show. None
+    where a lie would never show."""
     galileo_minus_gps_ns: float | None = None
     """Of the two systems' times, as this receiver's hardware sees them."""
     horizontal_dilution: float | None = None

@@ -15,12 +15,21 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from statistics import NormalDist
 
+import numpy as np
+
 from clocksync.gnss.geodesy import Ecef
-from clocksync.gnss.least_squares import Measurements, Solution, predicted_ranges, solve
+from clocksync.gnss.least_squares import (
+    Measurements,
+    Solution,
+    Vector,
+    predicted_ranges,
+    solve,
+)
 
 FALSE_ALARM = 1e-5
 """How often honest satellites with Gaussian errors would be accused, per epoch."""
 APART_MAX_M = 30.0
+_NORMAL_999 = 3.291
 
 
 @dataclass(slots=True)
@@ -127,14 +136,36 @@ def _lie(given: Measurements, index: int, solution: Solution) -> float:
     return float(given.ranges[index]) - distance - solution.clock_m - difference
 
 
+def unnoticed(solution: Solution, measurements: Measurements, axes: Vector) -> tuple[float, int]:
+    """How far (m) one lie could move the position along `axes` (k, 3) without being noticed, and
+    whose. Infinite where somebody's lie would never show.
+
+    A lie of b moves the position by the row of the solution's matrix for it, and the root of the
+    sum of squares by b over sigma times the root of that residual's own share (Brown, "A Baseline
+    RAIM Scheme", 1992). Noticed is what exceeds the limit in spite of noise, at 99.9 %.
+    """
+    if solution.redundancy < 1:
+        return math.inf, 0
+    count = len(measurements)
+    weighted = solution.design
+    moves = solution.covariance @ weighted.T  # unknowns by a lie of one sigma, each
+    shares = 1 - (weighted * moves.T).sum(axis=1)[:count]
+    noticed = math.sqrt(chi_square_limit(solution.redundancy)) + _NORMAL_999
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lies = np.where(shares > 1e-9, noticed / np.sqrt(np.maximum(shares, 1e-12)), np.inf)
+        distances = np.linalg.norm(axes @ moves[:3, :count], axis=0) * lies
+    worst = int(np.argmax(distances))
+    return float(distances[worst]), worst
+
+
 @cache
 def chi_square_limit(redundancy: int, false_alarm: float = FALSE_ALARM) -> float:
     """What a sum of squares exceeds with this probability by chance alone.
 
-    Exact for one and two degrees of freedom, else by Wilson and Hilferty (1931), right to 1 %.
+    Exact for one and two degrees of freedom, else by Wilson and Hilferty (1931): up to 5 % more.
 
     >>> round(chi_square_limit(1), 2), round(chi_square_limit(2), 2), round(chi_square_limit(6), 1)
-    (19.51, 23.03, 33.3)
+    (19.51, 23.03, 34.1)
     """
     if redundancy == 1:
         return NormalDist().inv_cdf(1 - false_alarm / 2) ** 2

@@ -108,6 +108,8 @@ class Solution:
     """Of x, y, z, clock (m), then of the difference (m) and the lateness (s) if unknown."""
     residuals: Vector
     """(n,) measured minus predicted."""
+    design: Vector
+    """Change of each measurement, and of what was expected, with the unknowns; over its sigma."""
     chi_square: float
     redundancy: int
 
@@ -155,6 +157,7 @@ def solve(measurements: Measurements, start: Ecef = (0.0, 0.0, 0.0)) -> Solution
         late_s=float(unknowns[-1]) if late else None,
         covariance=np.asarray(np.linalg.inv(weighted.T @ weighted), np.float64),
         residuals=misfit[:count].copy(),
+        design=weighted,
         chi_square=float(((misfit * weights) ** 2).sum()),
         redundancy=measurements.redundancy,
     )

@@ -29,7 +29,7 @@ from clocksync.gnss.coarse_time import (
 from clocksync.gnss.ephemerides import Ephemerides
 from clocksync.gnss.fix import Cause, Excluded, Fix, Status, Used
 from clocksync.gnss.geodesy import Ecef, LocalFrame, to_geodetic
-from clocksync.gnss.integrity import Verdict, agrees, judge
+from clocksync.gnss.integrity import Verdict, agrees, judge, unnoticed
 from clocksync.gnss.least_squares import Measurements, Solution, solve
 from clocksync.gnss.rinex_observations import Epoch
 from clocksync.gnss.settings import ReceiverSettings
@@ -39,6 +39,8 @@ from clocksync.runtime.units import SECOND
 _HEIGHT_MIN_M, _HEIGHT_MAX_M = -2_000.0, 100_000.0
 _RAYLEIGH_999, _NORMAL_999 = 3.717, 3.291
 _UNCHECKED_FACTOR = 2.0
+_PROTECTION_MAX_M = 1_000.0
+"""If a lie could move the position further than this unnoticed, it is as good as unchecked."""
 _BOUND_MAX_M = 3_000.0
 """A position no better known than this is none."""
 
@@ -88,8 +90,9 @@ class Receiver:
                 if abs(slow_ns) <= RIGHT_NS:
                     slow_ns = 0
                 again = self._solve(epoch, slow_ns)
-                # One satellite to spare is no proof: a lie could look like a wrong time.
-                if again.status is Status.SOLVED and again.redundancy >= 2:
+                # A lie can look like a wrong time. One that does must fit two satellites to spare
+                # besides the one that tells the time.
+                if again.status is Status.SOLVED and again.redundancy >= 3:
                     self.slow_ns = slow_ns
                     return again
         return fix
@@ -104,9 +107,9 @@ class Receiver:
         )
         if coarse.solution is None:
             coarse = self._by_the_ground(work, coarse)
-        work.take_out_liars(coarse)
         if coarse.solution is None:
             return work.failed(coarse)
+        work.take_out_liars(coarse)
         height = to_geodetic(coarse.solution.position).height_m
         if not _HEIGHT_MIN_M <= height <= _HEIGHT_MAX_M:
             return work.unsolved(f"the solution lies {height / 1000:.0f} km above the ground")
@@ -179,10 +182,11 @@ class _Work:
         frame = LocalFrame.at(solution.position)
         axes = np.array([frame.east, frame.north, frame.up])
         local = axes @ solution.covariance[:3, :3] @ axes.T
-        unchecked = solution.redundancy == 0
-        scale = _UNCHECKED_FACTOR
-        if not unchecked:
-            scale = math.sqrt(max(1.0, solution.chi_square / solution.redundancy))
+        protection, worst = unnoticed(solution, judged.measurements, axes[:2])
+        unchecked = protection > _PROTECTION_MAX_M
+        scale = _UNCHECKED_FACTOR if unchecked else 1.0
+        if solution.redundancy:
+            scale *= math.sqrt(max(1.0, solution.chi_square / solution.redundancy))
         across = math.sqrt(float(np.linalg.eigvalsh(local[:2, :2])[-1]))
         clock_ns, clock_std_ns = self._clock(solution)
         clock_std_ns *= scale
@@ -193,6 +197,8 @@ class _Work:
                 f"the satellites' directions are too alike: ± {bound / 1000:.0f} km at best"
             )
         reason = "no satellite to spare: a lie would not show"
+        if solution.redundancy:
+            reason = f"a lie of {self.usable[worst].satellite} would not show"
         return replace(
             self._fix(Status.UNCHECKED, reason) if unchecked else self._fix(Status.SOLVED),
             position=solution.position,
@@ -201,6 +207,7 @@ class _Work:
             clock_error_bound_ns=_NORMAL_999 * clock_std_ns + apart * METRES_TO_NS,
             horizontal_bound_m=bound,
             vertical_bound_m=_NORMAL_999 * scale * math.sqrt(float(local[2, 2])) + apart,
+            horizontal_protection_m=None if unchecked else protection + apart,
             galileo_minus_gps_ns=None if difference is None else -difference * METRES_TO_NS,
             horizontal_dilution=_dilution(solution, judged.measurements, axes),
             redundancy=solution.redundancy,
@@ -236,6 +243,7 @@ class _Work:
             f"{', '.join(names)} contradict each other (chi-square {judged.chi_square or 0:.0f}, "
             f"chance explains {judged.threshold or 0:.0f}): one lies, and it cannot be told which"
         )
+        self.take_out_liars(judged)
         fix = self.unsolved(reason, Status.INCONSISTENT)
         return replace(fix, chi_square=judged.chi_square, chi_square_limit=judged.threshold)
 

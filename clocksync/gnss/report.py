@@ -30,6 +30,7 @@ def fix_document(fix: Fix) -> dict[str, Any]:
         "height_m": place and round(place.height_m, 4),
         "horizontal_bound_m": _rounded(fix.horizontal_bound_m),
         "vertical_bound_m": _rounded(fix.vertical_bound_m),
+        "horizontal_protection_m": _rounded(fix.horizontal_protection_m),
         "clock_error_s": _seconds(fix.clock_error_ns),
         "clock_error_std_s": _seconds(fix.clock_error_std_ns),
         "clock_error_bound_s": _seconds(fix.clock_error_bound_ns),
