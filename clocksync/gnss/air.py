@@ -13,11 +13,13 @@ from clocksync.gnss.least_squares import Vector
 from clocksync.gnss.settings import ReceiverSettings
 from clocksync.gnss.sightings import Sighting
 from clocksync.gnss.signals import Ranging
+from clocksync.runtime.units import SECOND
 
 _ELEVATION_MIN = math.radians(2.0)
 _TROPOSPHERE_SIGMA_M = 0.1
 _EPHEMERIS_SIGMA_M = 2.0
 """At least, whatever the satellite says of itself: URA 2.0 is the best it can."""
+_DOUBLES_IN_NS = 3600 * SECOND
 _GOOD_DBHZ, _WORST_BELOW_DB = 45.0, 20.0
 _UNKNOWN_IONOSPHERE = Klobuchar((2e-8, 1.5e-8, -6e-8, -6e-8), (9e4, 5e4, -1.3e5, -2e5))
 """A middling day, to weigh uncorrected ranges by when no header tells of today's."""
@@ -48,7 +50,7 @@ class Air:
             # The broadcast model takes away half of the ionosphere, so half is what may be left.
             sigmas[index] = math.sqrt(
                 self._code_variance(each.ranging, elevation)
-                + max(_EPHEMERIS_SIGMA_M, each.ephemeris.accuracy_m) ** 2
+                + _ephemeris_sigma_m(each) ** 2
                 + (_TROPOSPHERE_SIGMA_M * mapping(elevation)) ** 2
                 + (ionosphere * (0.5 if known else 1.0)) ** 2
             )
@@ -61,3 +63,12 @@ class Air:
             weaker = max(0.0, min(_WORST_BELOW_DB, _GOOD_DBHZ - ranging.strength_dbhz))
             sigma *= 10 ** (weaker / 20)
         return sigma * sigma
+
+
+def _ephemeris_sigma_m(sighting: Sighting) -> float:
+    """What the satellite says of its orbit and clock; beyond its time, which is only used by wish,
+    errors grow with the square of the time beyond."""
+    ephemeris = sighting.ephemeris
+    beyond = abs(sighting.sent - ephemeris.toe) - ephemeris.valid_ns
+    growth = 1 + (max(0, beyond) / _DOUBLES_IN_NS) ** 2
+    return max(_EPHEMERIS_SIGMA_M, ephemeris.accuracy_m) * growth

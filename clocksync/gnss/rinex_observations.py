@@ -102,7 +102,9 @@ class ObservationFile:
         self.leap_seconds = self.header.leap_seconds or self.leap_seconds
         first = self.header.first("TIME OF FIRST OBS") or ""
         default = {"R": "GLO", "E": "GAL", "C": "BDT"}.get(self.header.system, "GPS")
-        self._scale = first[48:51].strip() or default
+        # Columns 49 to 51, which some writers miss by one.
+        named = re.search(r"[A-Z]{3}", first[43:])
+        self._scale = named[0] if named else default
         self._apply(self.header.lines)
         if not self._kinds:
             raise BadRinex(f"{self.header.name}: the header names no kinds of observations")

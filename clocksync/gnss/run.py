@@ -123,8 +123,12 @@ def _sorted_by_kind(paths: list[Path]) -> tuple[Path, list[Path]]:
         kinds[kind].append(path)
     observations, navigations = kinds["O"], kinds["N"]
     if len(observations) != 1:
-        which = ", ".join(str(path) for path in observations) or "none is"
-        raise BadConfig(f"one observation file is needed, not {len(observations)} ({which})")
+        which = ", ".join(str(path) for path in observations)
+        raise BadConfig(
+            f"one observation file is needed, not {len(observations)}: {which}"
+            if observations
+            else "none of these is an observation file: " + ", ".join(str(path) for path in paths)
+        )
     if not navigations:
         raise BadConfig(
             f"{observations[0]} needs the ephemerides of its day: add a navigation file"

@@ -94,6 +94,30 @@ def test_both_messages_of_galileo_tell_one_orbit_and_nearly_one_clock(real: Navi
     assert seen >= 5
 
 
+# Of 14601736.18n at 2018-06-22 07:00:00: x, y, z and c times (clock error - TGD), metres, by
+# gnss_lib_py 1.1.0 (find_sv_states). benchmarks/gnss.py asks it anew.
+GNSS_LIB_PY = {
+    "G03": (-20638118.33552218, 9438115.982715607, 13727753.654515073, 27991.99509296603),
+    "G07": (-8623816.605902247, 16050834.02014577, -18935964.538524978, 51339.94395119401),
+    "G08": (-26103440.491427515, -5215082.065306497, -1095345.7106952616, -31665.40775168591),
+    "G09": (-17765977.93197409, 9491896.923841577, -17345464.812147595, 154252.29070221283),
+    "G16": (-9655173.228984674, -11135173.764346473, -22241564.175734814, 6168.4784866172195),
+    "G23": (-25513708.764596365, 1384379.6371102612, -7722568.0789639475, -64622.26533540769),
+    "G30": (-2125032.07556846, 23445613.950175494, -12122865.070843922, 17863.826216605295),
+}
+
+
+def test_real_satellites_are_where_another_implementation_says() -> None:
+    with open_lines(DATA / "14601736.18n") as lines:
+        found = read_navigation(lines).ephemerides
+    assert {each.satellite for each in found} == set(GNSS_LIB_PY)
+    for each in found:
+        position, clock = each.state(from_calendar(2018, 6, 22, 7, 0, "0"))
+        *theirs, clock_m = GNSS_LIB_PY[each.satellite]
+        assert math.dist(position, theirs) < 0.005
+        assert (clock - each.group_delay_s) * 299_792_458 == pytest.approx(clock_m, abs=1e-4)
+
+
 def test_the_nearest_message_counts_and_of_two_alike_the_one_sent_later() -> None:
     first = constellation()[0]
     later = replace(first, toe=first.toe + 2 * HOUR)

@@ -121,7 +121,7 @@ def test_what_files_are_needed_is_said(tmp_path: Path, ephemerides: Path) -> Non
     site, empty = tmp_path / "s.obs", tmp_path / "empty.nav"
     site.write_text(OBSERVATIONS)
     empty.write_text(navigation([]))
-    with pytest.raises(BadConfig, match="one observation file is needed, not 0"):
+    with pytest.raises(BadConfig, match="none of these is an observation file"):
         Positioning.of([ephemerides, ephemerides])
     with pytest.raises(BadConfig, match="one observation file is needed, not 2"):
         Positioning.of([site, site, ephemerides])

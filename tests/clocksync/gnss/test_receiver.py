@@ -385,6 +385,19 @@ def test_fewer_than_four_are_told_as_unsolved(count: int) -> None:
     assert (fix.reason or "").endswith("four are needed")
 
 
+def test_an_ephemeris_used_beyond_its_time_by_wish_widens_the_bound() -> None:
+    sky = gps()
+    late = WHEN + 6 * 3600 * SECOND
+    old = Ephemerides.of(sky, age_max_ns=8 * 3600 * SECOND)
+    fresh = Ephemerides.of(replace(each, toe=late, toc=late) for each in sky)
+    site = Site(sky)
+    stale = Receiver(old, IONOSPHERE).solve(observe(site, late))
+    assert stale.position is not None
+    site.sky = [replace(each, toe=late, toc=late) for each in sky]
+    new = Receiver(fresh, IONOSPHERE).solve(observe(site, late))
+    assert (stale.horizontal_bound_m or 0) > 5 * (new.horizontal_bound_m or math.inf)
+
+
 def test_one_system_can_be_asked_for() -> None:
     sky = [*gps(), *galileo()]
     fix = solve(observe(Site(sky)), sky, systems=frozenset("E"))
