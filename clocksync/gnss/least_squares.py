@@ -133,7 +133,7 @@ def solve(measurements: Measurements, start: Ecef = (0.0, 0.0, 0.0)) -> Solution
     for row, (column, value, sigma) in enumerate(expected, count):
         design[row, column], weights[row], unknowns[column] = 1.0, 1 / sigma, value
     for _ in range(_STEPS_MAX):
-        predicted, design[:count, :3] = _predict(measurements.positions, unknowns[:3])
+        predicted, design[:count, :3] = predict(measurements.positions, unknowns[:3])
         if measurements.velocities is not None:
             design[:count, -1] = -(design[:count, :3] * measurements.velocities).sum(axis=1)
         misfit[:count] = measurements.ranges - predicted - design[:count, 3:] @ unknowns[3:]
@@ -171,7 +171,7 @@ def _step(design: Vector, misfit: Vector) -> Vector | None:
     return np.asarray(step, np.float64)
 
 
-def _predict(positions: Vector, receiver: Vector) -> tuple[Vector, Vector]:
+def predict(positions: Vector, receiver: Vector) -> tuple[Vector, Vector]:
     """Distances to the satellites, and how they change with the receiver's coordinates."""
     away = positions - receiver
     travel = np.sqrt((away * away).sum(axis=1)) / SPEED_OF_LIGHT
@@ -188,4 +188,4 @@ def _predict(positions: Vector, receiver: Vector) -> tuple[Vector, Vector]:
 
 def predicted_ranges(positions: Vector, receiver: Ecef) -> Vector:
     """Distances signals travel from satellites, (n, 3) metres when they sent, to a receiver."""
-    return _predict(positions, np.array(receiver))[0]
+    return predict(positions, np.array(receiver))[0]

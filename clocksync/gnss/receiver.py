@@ -41,6 +41,10 @@ _RAYLEIGH_999, _NORMAL_999 = 3.717, 3.291
 _UNCHECKED_FACTOR = 2.0
 _PROTECTION_MAX_M = 1_000.0
 """If a lie could move the position further than this unnoticed, it is as good as unchecked."""
+_DOUBTED_SIGMA_S = 0.5
+"""Of a clock whose seconds nothing vouches for; doubled and at 99.9 %, it allows for 3.7 s."""
+_MILLISECOND_M = 299_792.458
+_DOUBTED_BOUND_MAX_M = 30_000.0
 _BOUND_MAX_M = 3_000.0
 """A position no better known than this is none."""
 
@@ -57,6 +61,7 @@ class Receiver:
     """By how much the receiver's clock is known to be slow, where its codes cannot tell."""
     _observatory: Observatory = field(init=False)
     _air: Air = field(init=False)
+    _knows_the_time: bool = False
 
     def __post_init__(self) -> None:
         no_model = self.settings.ionosphere == "auto" and self.klobuchar is None
@@ -72,14 +77,16 @@ class Receiver:
     def _coarse_time(self) -> CoarseTime:
         return CoarseTime(self._observatory, self._air)
 
-    def survey(self, epochs: Iterable[Epoch]) -> int:
-        """Find by how much the clock is slow (ns), from the first epochs that can tell; 0 if right.
+    def survey(self, epochs: Iterable[Epoch]) -> int | None:
+        """Find by how much the clock is slow (ns), from the first epochs that can tell; 0 if right,
+        None if none can tell.
 
         A receiver that knows the time to a millisecond needs none of this. One that does not cannot
         be used with four satellites otherwise, and with five only to notice it.
         """
-        self.slow_ns = self._coarse_time.survey(epochs)
-        return self.slow_ns
+        found = self._coarse_time.survey(epochs)
+        self.slow_ns, self._knows_the_time = found or 0, found is not None
+        return found
 
     def solve(self, epoch: Epoch) -> Fix:
         """What this epoch's pseudoranges say. Never raises for what they hold."""
@@ -100,6 +107,7 @@ class Receiver:
     def _solve(self, epoch: Epoch, slow_ns: int) -> Fix:
         found = self._observatory.sight(epoch, slow_ns)
         work = _Work(epoch, slow_ns, found.usable, found.excluded)
+        work.late_sigma_s = KNOWN_SIGMA_S if slow_ns else 0.0
         if len(work.usable) < 4:
             return work.unsolved(_too_few(len(work.usable)))
         coarse = judge(
@@ -137,17 +145,26 @@ class Receiver:
         if judged.solution is not None:
             # Once more, from a place that is right to metres.
             judged = self._weighed(work, judged.solution.position)
+            if judged.solution is not None and self._may_be_late(judged.solution):
+                work.late_sigma_s = _DOUBTED_SIGMA_S
+                judged = self._weighed(work, judged.solution.position)
         if judged.solution is None:
             return work.failed(judged)
         work.take_out_liars(judged)
         return work.solved(judged, judged.solution)
 
+    def _may_be_late(self, solution: Solution) -> bool:
+        """Who knows the time keeps the clock within a millisecond. If this one does not, nobody is
+        to spare, and no survey vouches for it, its seconds may be wrong as well."""
+        trusted = self._knows_the_time or abs(solution.clock_m) < _MILLISECOND_M
+        return solution.redundancy == 0 and not trusted
+
     def _weighed(self, work: "_Work", place: Ecef) -> Verdict:
         delays, sigmas = self._air.at(place, work.usable, work.epoch.time)
         measurements = self._observatory.measurements(work.usable, sigmas, delays)
-        if work.slow_ns:
+        if work.late_sigma_s:
             measurements = replace(
-                measurements, velocities=velocities(work.usable), late_sigma_s=KNOWN_SIGMA_S
+                measurements, velocities=velocities(work.usable), late_sigma_s=work.late_sigma_s
             )
         return judge(measurements, place)
 
@@ -160,6 +177,8 @@ class _Work:
     slow_ns: int
     usable: list[Sighting]
     excluded: list[Excluded]
+    late_sigma_s: float = 0.0
+    """How uncertain the time is that its codes were put under, if it is not taken at its word."""
 
     def take_out_liars(self, judged: Verdict) -> None:
         for index, lie in zip(judged.liars, judged.lies_m, strict=True):
@@ -192,11 +211,14 @@ class _Work:
         clock_std_ns *= scale
         apart, difference = judged.ambiguity_m, solution.difference_m
         bound = _RAYLEIGH_999 * scale * across + apart
-        if bound > _BOUND_MAX_M:
+        doubted = self.late_sigma_s == _DOUBTED_SIGMA_S
+        if bound > (_DOUBTED_BOUND_MAX_M if doubted else _BOUND_MAX_M):
             return self.unsolved(
                 f"the satellites' directions are too alike: ± {bound / 1000:.0f} km at best"
             )
         reason = "no satellite to spare: a lie would not show"
+        if self.late_sigma_s == _DOUBTED_SIGMA_S:
+            reason = "no satellite to spare: neither a lie nor a clock wrong by seconds would show"
         if solution.redundancy:
             reason = f"a lie of {self.usable[worst].satellite} would not show"
         return replace(
@@ -220,8 +242,7 @@ class _Work:
         """Error and standard deviation (ns). Where the codes were put under a time that a survey
         found, that time is one for all epochs, and what it may be wrong by is in the deviation."""
         std_ns = math.sqrt(float(solution.covariance[3, 3])) * METRES_TO_NS
-        if self.slow_ns:
-            std_ns = math.hypot(std_ns, KNOWN_SIGMA_S * SECOND)
+        std_ns = math.hypot(std_ns, self.late_sigma_s * SECOND)
         return solution.clock_m * METRES_TO_NS - self.slow_ns, std_ns
 
     def _used(self, frame: LocalFrame, judged: Verdict, solution: Solution) -> tuple[Used, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clocksync.gnss.ephemerides import Ephemerides
 from clocksync.gnss.files import open_lines
-from clocksync.gnss.fix import Fix
+from clocksync.gnss.fix import Fix, Status
 from clocksync.gnss.receiver import Receiver
 from clocksync.gnss.rinex_navigation import Navigation, read_navigation
 from clocksync.gnss.rinex_observations import ObservationFile, read_observations
@@ -37,6 +37,7 @@ class Positioning:
     """What concerns the whole run; complete when the fixes are through."""
     faulty: bool = False
     """Whether the observation file could not be read whole."""
+    _time_is_known: bool = True
 
     @classmethod
     def of(
@@ -83,8 +84,16 @@ class Positioning:
                     "the receiver took its own estimate of its clock error out already "
                     "(RCV CLOCK OFFS APPL): what is told here is what that left"
                 )
+            unchecked = False
             for epoch in file.epochs():
-                yield self.receiver.solve(epoch)
+                fix = self.receiver.solve(epoch)
+                unchecked = unchecked or fix.status is Status.UNCHECKED
+                yield fix
+            if unchecked and not self._time_is_known:
+                self.cautions.append(
+                    "nothing here tells whether the receiver knows the time to a second: what is "
+                    "unchecked takes it at its word"
+                )
             if file.fault_count:
                 self.faulty = True
                 more = file.fault_count - 1
@@ -94,6 +103,7 @@ class Positioning:
     def _survey(self) -> None:
         with ExitStack() as stack:
             slow_ns = self.receiver.survey(self._open(stack).epochs())
+        self._time_is_known = slow_ns is not None
         if slow_ns:
             way = "slow" if slow_ns > 0 else "fast"
             self.cautions.append(

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from clocksync.gnss.ephemerides import Ephemerides
+from clocksync.gnss.files import open_lines
 from clocksync.gnss.fix import Cause, Fix, Status
 from clocksync.gnss.geodesy import LocalFrame
 from clocksync.gnss.receiver import Receiver
-from clocksync.gnss.rinex_observations import Observed
+from clocksync.gnss.rinex_navigation import read_navigation
+from clocksync.gnss.rinex_observations import Observed, read_observations
 from clocksync.gnss.run import Positioning
 from clocksync.gnss.settings import ReceiverSettings
 from clocksync.gnss.summary import Summary
+from clocksync.runtime.units import SECOND
 
 DATA = Path(__file__).parents[2] / "data" / "gnss"
 AUSTRALIA = [DATA / "14601736.18o", DATA / "14601736.18n"]
@@ -106,6 +109,22 @@ def test_a_receiver_that_is_three_seconds_slow_is_found_out(
             assert 3e6 < (fix.clock_error_std_ns or 0) < 20e6
 
 
+def test_epochs_of_four_alone_find_it_out_together() -> None:
+    with open_lines(UTAH[0]) as lines:
+        epochs = list(read_observations(lines).epochs())
+    four = [epoch for epoch in epochs if epoch.time > epochs[-1].time - 20 * 60 * SECOND]
+    assert max(len(epoch.observed) for epoch in four) <= 5  # one of them is low
+    with open_lines(UTAH[1]) as lines:
+        navigation = read_navigation(lines)
+    receiver = Receiver(Ephemerides.of(navigation.ephemerides), navigation.klobuchar)
+    assert (receiver.survey(four) or 0) / SECOND == pytest.approx(2.982, abs=0.01)
+    for epoch in four:
+        fix = receiver.solve(epoch)
+        if fix.position is not None:
+            assert len(fix.used) == 4
+            assert horizontally(fix) < 30
+
+
 def test_without_that_finding_the_same_data_would_be_wrong_by_a_kilometre() -> None:
     run = Positioning.of(UTAH)
     run.receiver.slow_ns = 0
@@ -144,9 +163,6 @@ def test_a_real_satellite_made_to_lie_is_named_or_the_epoch_is_not_believed() ->
     run = Positioning.of(AUSTRALIA)
     book = Ephemerides.of(run.navigation.ephemerides)
     receiver = Receiver(book, run.navigation.klobuchar)
-    from clocksync.gnss.files import open_lines
-    from clocksync.gnss.rinex_observations import read_observations
-
     with open_lines(AUSTRALIA[0]) as lines:
         epoch = list(read_observations(lines).epochs())[1]
     for name in ("G03", "G07", "G09", "G23"):

@@ -457,6 +457,35 @@ def test_a_surveyed_clock_lets_four_satellites_do() -> None:
     assert horizontally(fix) < 20
 
 
+def test_many_epochs_of_four_tell_the_time_together_if_the_receiver_stands_still() -> None:
+    site = Site(gps(), clock_error_ns=30e6, slow_ns=3 * SECOND)
+    chosen = names(site, 4)
+    epochs = [observe(site, WHEN + 120 * SECOND * n, chosen) for n in range(20)]
+    receiver = Receiver(
+        Ephemerides.of(site.sky), IONOSPHERE, settings=ReceiverSettings(mask_deg=5.0)
+    )
+    assert (receiver.survey(epochs) or 0) / SECOND == pytest.approx(3.0, abs=0.02)
+    for epoch in epochs:
+        fix = receiver.solve(epoch)
+        assert fix.status is Status.UNCHECKED
+        assert horizontally(fix) < (fix.horizontal_bound_m or 0)
+
+
+def test_four_satellites_of_a_clock_nobody_vouches_for_get_a_bound_that_allows_for_seconds() -> (
+    None
+):
+    site = Site(gps(), clock_error_ns=30e6, slow_ns=3 * SECOND)
+    fooled = solve(observe(site, names=names(site, 4)), site.sky, mask_deg=5.0)
+    assert fooled.status is Status.UNCHECKED
+    assert "wrong by seconds" in (fooled.reason or "")
+    assert horizontally(fooled) > 100
+    assert horizontally(fooled) < (fooled.horizontal_bound_m or 0)
+    # Who keeps the clock within a millisecond is taken at its word.
+    site = Site(gps(), clock_error_ns=0.5e6)
+    trusted = solve(observe(site, names=names(site, 4)), site.sky, mask_deg=5.0)
+    assert (trusted.horizontal_bound_m or math.inf) < (fooled.horizontal_bound_m or 0) / 10
+
+
 def test_without_a_survey_the_wrong_time_is_noticed_in_passing() -> None:
     site = Site(gps(), slow_ns=3 * SECOND)
     receiver = Receiver(Ephemerides.of(site.sky), IONOSPHERE)
