@@ -43,6 +43,9 @@ bench: $(INSTALLED) ## every figure beside its peers, in one run (root on Linux;
 	@$(BIN)/python -m benchmarks.accuracy
 	@$(BIN)/python -m benchmarks.probe_cost
 	@$(BIN)/python -m benchmarks.serve_rate
+	@$(BIN)/python -m benchmarks.authentication
+	@$(BIN)/python -m benchmarks.scales
+	@$(BIN)/python -m benchmarks.gnss
 	@$(BIN)/python -m benchmarks.logical_clocks
 	@$(BIN)/python -m benchmarks.multicast
 	@$(BIN)/python -m benchmarks.mutex

@@ -11,7 +11,7 @@
 
 Those of one module live in it: ``MalformedHistory``, ``SimulationFailure``, ``Stuck``, and of
 :mod:`ordering` ``StampFromTheFuture``, ``BoundsContradicted``, ``BadTrace``, ``NotReached``,
-``GrantLost``, ``StaleToken``.
+``GrantLost``, ``StaleToken``; of :mod:`clocksync.scales` ``NoSuchTime``, ``BadLeapFile``.
 
 What networks do (loss, silence, partition) is an event or a wide interval, never an exception.
 What a peer does is data: it is counted, never raised out of a core.
