@@ -54,6 +54,7 @@ bench: $(INSTALLED) ## every figure beside its peers, in one run (root on Linux;
 	@$(BIN)/python -m benchmarks.state_transfer
 	@$(BIN)/python -m benchmarks.ring_crash
 	@$(BIN)/python -m benchmarks.ring_members
+	@$(BIN)/python -m benchmarks.ring_clocks
 	@$(BIN)/python -m benchmarks.ring
 
 peers: $(INSTALLED) ## fetch chrony, ntpsec and linuxptp into .peers, without installing them

@@ -29,6 +29,7 @@ _DONTWAIT = int(socket.MSG_DONTWAIT)  # an int: or-ing enums costs a microsecond
 _NAME_BYTES = 28  # sockaddr_in6
 _ALIGN = ctypes.sizeof(ctypes.c_size_t)
 _CMSG = struct.Struct("@Nii")  # cmsg_len, cmsg_level, cmsg_type
+_INT = struct.Struct("@i")
 _STAMP = struct.Struct("@Niiqq")  # a control message of a struct timespec
 # The same of a struct scm_timestamping (three of them), then one of a struct sock_extended_err.
 _DEPARTURE = "@Niiqq32xNiiIB"
@@ -218,9 +219,18 @@ class ReceiveBatch(_Batch):
         """Whether datagram `i` came with control messages."""
         return bool(self._header_sizes[i * _SIZES + _AT_CONTROL_LENGTH])
 
-    def control_length(self, i: int) -> int:
-        """How many bytes of control messages came with datagram `i`."""
-        return self._header_sizes[i * _SIZES + _AT_CONTROL_LENGTH]
+    def number(self, i: int, level: int, kind: int) -> int:
+        """The int in datagram `i`'s control message of that kind; 0 where there is none."""
+        start = i * self.control_bytes
+        end = start + self._header_sizes[i * _SIZES + _AT_CONTROL_LENGTH]
+        while start + _CMSG.size < end:
+            length, its_level, its_kind = _CMSG.unpack_from(self.control, start)
+            if its_kind == kind and its_level == level:
+                return int(_INT.unpack_from(self.control, start + _CMSG.size)[0])
+            if length < _CMSG.size:
+                break
+            start += (length + _ALIGN - 1) // _ALIGN * _ALIGN
+        return 0
 
     def ancillary(self, i: int) -> list[Control]:
         """All control messages of datagram `i`."""

@@ -19,6 +19,7 @@ from clocksync.runtime.kernel import (
     SO_TIMESTAMPNS,
     Control,
     NetworkError,
+    departure,
     error_queue_verdict,
     receive_stamp,
 )
@@ -106,3 +107,17 @@ kinds = st.sampled_from([SO_TIMESTAMPNS, SO_TIMESTAMPING, IP_RECVERR, IPV6_RECVE
 def test_no_control_message_raises(control: list[Control]) -> None:
     receive_stamp(control)
     error_queue_verdict(control)
+
+
+def test_a_departure_names_its_datagram() -> None:
+    ours = _extended(ORIGIN_TIMESTAMPING, 42)
+    assert departure([TIMESTAMPING, ours]) == (9, STAMP.time)
+    assert departure([_extended(ORIGIN_TIMESTAMPING, 42, six=True), TIMESTAMPING]) == (
+        9,
+        STAMP.time,
+    )
+    assert departure([TIMESTAMPING, _extended(ORIGIN_ICMP, 111)]) is None
+    assert departure([TIMESTAMPING]) is None
+    assert departure([ours]) is None
+    assert departure([TIMESTAMPING, (*ours[:2], b"short")]) is None
+    assert departure([(socket.SOL_SOCKET, SO_TIMESTAMPING, NONE), ours]) is None

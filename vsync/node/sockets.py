@@ -36,7 +36,6 @@ SEGMENTED_BYTES_MAX = 65_000
 _SO_SNDBUFFORCE = 32  # asm-generic/socket.h
 _IP_MULTICAST_ALL = 49  # linux/in.h
 _CONTROL_BYTES = 128
-_STAMP_CONTROL_BYTES = 64  # a control message of a struct scm_timestamping
 _STAMPING = kernel.SOFTWARE | kernel.RX_SOFTWARE | kernel.OPT_ID | kernel.OPT_TSONLY
 _STAMP_IT = (
     socket.SOL_SOCKET,
@@ -45,7 +44,8 @@ _STAMP_IT = (
 )
 STAMPS_AWAITED = 256
 _Stamp = int | list[kernel.Control]
-"""When a read came: as a number, or as the kernel said it, to be read if anybody asks."""
+"""Where it stands when a read came, should anybody ask: its place in the batch, which is not read
+into again before all is taken; or its control messages."""
 _SEGMENT = struct.Struct("=H")
 _GRO = struct.Struct("=i")
 _EXTENDED_ERROR_BYTES = 512
@@ -98,7 +98,7 @@ class Sockets:
         family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
         self.counters: Counter[str] = Counter()
         self._read: deque[tuple[Sequence[bytes | memoryview], _Stamp]] = deque()
-        self._stamp: _Stamp = 0
+        self._stamp: _Stamp = []
         self._asked: dict[int, object] = {}  # stamped datagrams by their number
         self._numbered = 0
         self.departed: list[tuple[object, int]] = []
@@ -212,7 +212,7 @@ class Sockets:
         where the kernel does not say."""
         stamp = self._stamp
         if isinstance(stamp, int):
-            return stamp
+            return self._batch.kernel_stamp(stamp) if self._batch is not None else 0
         found = kernel.receive_stamp(stamp)
         return 0 if found is None else found.time
 
@@ -244,10 +244,7 @@ class Sockets:
             self.counters["receive errors"] += 1
             return True
         for i in range(count):
-            size = 0
-            if batch.control_length(i) > _STAMP_CONTROL_BYTES or not self.stamps:
-                size = _segment_size(batch.ancillary(i))
-            self._came(batch.payload(i), size, batch.kernel_stamp(i))
+            self._came(batch.payload(i), batch.number(i, SOL_UDP, UDP_GRO), i)
         return count == BATCH
 
     def _came(self, data: bytes, size: int, stamp: "_Stamp") -> None:

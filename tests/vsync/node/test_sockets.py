@@ -1,12 +1,14 @@
 """Datagrams out and in: in order, whole, with and without segment offload."""
 
 import select
+import socket
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clocksync.runtime import kernel
 from tests.vsync.node.loopback import free_ports
 from vsync.node.sockets import SEGMENTED_BYTES_MAX, SEGMENTS_MOST, Sockets, _runs
 
@@ -43,6 +45,43 @@ def test_what_is_sent_arrives_in_order(ends, sizes):
     sent = [bytes([n % 256]) * size for n, size in enumerate(sizes)]
     one.send(sent, (2,))
     assert received(other, len(sent)) == sent
+
+
+@pytest.mark.parametrize("stamping", [True, False], ids=["stamped", "unstamped"])
+def test_what_comes_many_at_a_time_comes_apart_whether_it_is_stamped_or_not(ends, stamping):
+    """Reads of a batch tell the size of their parts in control messages, beside stamps or alone."""
+    one, other = ends
+    if not stamping and kernel.IS_LINUX:
+        other.sock.setsockopt(socket.SOL_SOCKET, kernel.SO_TIMESTAMPING, 0)
+    sent = [bytes([n]) * 1000 for n in range(200)]
+    for start in range(0, 200, 20):
+        one.send(sent[start : start + 20], (2,))
+    assert received(other, 200) == sent
+
+
+@pytest.mark.skipif(not kernel.IS_LINUX, reason="kernel stamps are Linux's")
+@pytest.mark.parametrize("others", [0, 1, 40])
+def test_arrivals_and_departures_are_stamped_by_the_kernel(ends, others):
+    one, other = ends
+    before = time.time_ns()
+    one.send([b"%d" % n for n in range(others)], (2,))
+    one.send_stamped(b"asked", 2, "tag")
+    one.send_stamped(b"asked too", 2, "another")
+    arrivals = {}
+    deadline = time.monotonic() + 5
+    while len(arrivals) < 2 and time.monotonic() < deadline:
+        select.select([other.sock], [], [], 0.1)
+        for datagrams in other.receive([other.sock.fileno()]):
+            arrivals |= {bytes(d): other.arrival for d in datagrams if d[:5] == b"asked"}
+    one.unreachable()
+    departures = dict(one.departed)
+    assert set(departures) == {"tag", "another"}
+    assert before < departures["tag"] <= departures["another"] < time.time_ns()
+    for name, tag in ((b"asked", "tag"), (b"asked too", "another")):
+        assert before < arrivals[name] < time.time_ns()
+        assert departures[tag] <= arrivals[name]
+    one.send_stamped(b"x", 9, "nobody")
+    assert one.counters["no address"] == 1
 
 
 def test_what_is_larger_than_any_datagram_is_counted_not_raised(ends):
