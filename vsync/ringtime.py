@@ -197,8 +197,9 @@ class Stamper:
                 return
         group = self.group_interval(mine, table, place, rotation)
         if group is not None:
-            shared = None if steady is None else group & self._carried(steady, now_ns)
-            self.steady = Steady(shared or group, now_ns, rotation)
+            # Not cut by what was kept before: a majority that was wrong for a while must not
+            # outlast itself.
+            self.steady = Steady(group, now_ns, rotation)
 
     def steadied(self, group: Interval | None, now_ns: int) -> Interval | None:
         """What the majority says now, cut by what it said before, where that does not contradict

@@ -26,6 +26,8 @@ MEMBERS = 5
 DURATION_NS = 1000 * MILLISECOND
 NOTICED_NS = 5 * MILLISECOND
 """A step that a majority of clocks must notice."""
+RECOVERS_NS = 100 * MILLISECOND
+"""How long what a wrong majority said may count after it became right."""
 SHIFT_NS = 500 * MICROSECOND
 """No noticed step shifts a stamp by more, in a component with a majority of good clocks."""
 
@@ -40,13 +42,18 @@ class Truth:
     members: tuple[int, ...]
     wrong: dict[int, int]
     """Clocks that were off without knowing it, and by how much."""
+    lately: tuple[dict[int, int], ...] = ()
+    """The same for all that was so in the `RECOVERS_NS` before."""
 
     @property
     def is_protected(self) -> bool:
-        """Whether the ring had three clocks or more, most of them good, the others far off."""
-        wrong = [self.wrong[me] for me in self.members if me in self.wrong]
-        is_most = 2 * len(wrong) < len(self.members)
-        return len(self.members) >= 3 and is_most and all(abs(by) >= NOTICED_NS for by in wrong)
+        """Whether the ring had three clocks or more, most of them good, the others far off, and for
+        a while."""
+        return len(self.members) >= 3 and all(map(self._is_most, (self.wrong, *self.lately)))
+
+    def _is_most(self, wrong: dict[int, int]) -> bool:
+        far = [wrong[me] for me in self.members if me in wrong]
+        return 2 * len(far) < len(self.members) and all(abs(by) >= NOTICED_NS for by in far)
 
 
 @dataclass(slots=True)
@@ -60,6 +67,8 @@ class Run:
     """By ring and number."""
     stamps: dict[tuple[str, int], Messages] = field(default_factory=dict)
     events: Counter[str] = field(default_factory=Counter)
+    _wrong: list[tuple[int, dict[int, int]]] = field(default_factory=lambda: [(0, {})])
+    """Which clocks were wrong, from when on."""
 
     @property
     def observed(self) -> float:
@@ -82,9 +91,14 @@ class Run:
         world = self.group.world
         match effect:
             case Ordered(ring, sequence):
-                wrong = {me: by for me, by in self.group.clock_steps.items() if by}
+                lately = [w for at, w in self._wrong if at > world.now - RECOVERS_NS]
+                before = [w for at, w in self._wrong if at <= world.now - RECOVERS_NS][-1:]
                 self.truths[str(ring), sequence] = Truth(
-                    world.true_wall_time, node.me, node.engine.ring.members, wrong
+                    world.true_wall_time,
+                    node.me,
+                    node.engine.ring.members,
+                    self._wrong[-1][1],
+                    (*before, *lately),
                 )
             case Messages(ring, sequence):
                 self.stamps.setdefault((str(ring), sequence), effect)
@@ -109,9 +123,14 @@ class Run:
         by = round(random.choice((-1, 1)) * 0.3e6 * (SECOND / 0.3e6) ** random.random())
         at = random.randrange(100, 600) * MILLISECOND
         back = at + random.randrange(50, 500) * MILLISECOND
-        self.group.world.at(at, partial(self.group.step_clock, victim, by))
-        self.group.world.at(back, partial(self.group.step_clock, victim, -by))
+        self.group.world.at(at, partial(self._step_clock, victim, by))
+        self.group.world.at(back, partial(self._step_clock, victim, -by))
         self.events["steps noticed" if abs(by) >= NOTICED_NS else "steps"] += 1
+
+    def _step_clock(self, victim: int, by: int) -> None:
+        self.group.step_clock(victim, by)
+        wrong = {me: off for me, off in self.group.clock_steps.items() if off}
+        self._wrong.append((self.group.world.now, wrong))
 
     def _restart(self, random: Random) -> None:
         world, victim = self.group.world, random.choice(self.group.members)

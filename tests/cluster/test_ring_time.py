@@ -42,9 +42,9 @@ def young(clock, age_ns, drift_ppm):
     return clock
 
 
-def frozen(self, steady, now_ns):
-    """What the majority said a while ago is taken for now."""
-    return steady.interval
+def hasty(self, group, now_ns):
+    """A long rotation's table is taken as it is."""
+    return group
 
 
 def optimistic(self, first, final):
@@ -74,7 +74,7 @@ MUTANTS = {
     "naive": (Stamper, "read", naive),
     "certain": (Stamper, "read", certain),
     "young": (ringtime, "aged", young),
-    "frozen": (Stamper, "_carried", frozen),
+    "hasty": (Stamper, "steadied", hasty),
     "optimistic": (Reading, "error", optimistic),
     "forgetful": (causes, "observe", forgetful),
     "shy": (Reading, "flags_of", shy),

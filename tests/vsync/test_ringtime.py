@@ -219,6 +219,14 @@ def test_what_the_majority_says_now_counts_more_than_what_it_said_before():
     assert stamper.steady == Steady(Interval(5_000, 5_012), 60, 1)
 
 
+def test_a_majority_that_was_wrong_does_not_outlast_itself():
+    """Two of three were wrong together, and overlapped with the third one a little."""
+    stamper = Stamper(0, 500.0)
+    stamper.steady = Steady(Interval(940, 950), 50, 10)
+    stamper.follow(Interval(900, 950), (0, 0, 900, 945, 890, 950), 0, 60, 59)
+    assert stamper.steady.interval == Interval(900, 950)
+
+
 def test_a_reading_that_is_worse_than_the_one_kept_is_not_taken():
     stamper = Stamper(0, 500.0)
     stamper.follow(Interval(900, 950), TABLE, 0, 50, 40)
