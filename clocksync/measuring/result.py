@@ -157,11 +157,11 @@ def conclude(
 ) -> Measurement:
     """Judge every host by itself, then all against each other."""
     rows = [_row(one, measured_at_ns, settings) for one in asked]
-    rows, combined = _vote(rows)
+    rows, combined = vote(rows)
     if reference is not None:
         rows = _relate(rows, _usable_row_of(rows, rows[reference]))
     if offset_max_ns is not None:
-        rows = [_limit(row, offset_max_ns, reference is not None) for row in rows]
+        rows = [limit(row, offset_max_ns, reference is not None) for row in rows]
     return Measurement(measured_at_ns, tuple(rows), combined, tuple(cautions))
 
 
@@ -224,7 +224,7 @@ def _why_nothing(prober: Prober) -> tuple[Verdict, str]:
     if prober.failure:
         return Verdict.INVALID, prober.failure
     if prober.kiss:
-        return Verdict.KISS_OF_DEATH, _kiss_words(prober.kiss)
+        return Verdict.KISS_OF_DEATH, kiss_words(prober.kiss)
     if association.standings[Standing.UNSYNCHRONISED]:
         return Verdict.UNSYNCHRONISED, "it says that its clock is not synchronised"
     if association.rejections:
@@ -243,7 +243,7 @@ def _cautions(prober: Prober) -> list[str]:
     """What a user should know of a host that was measured all the same."""
     association, words = prober.association, []
     if prober.kiss:
-        words.append(_kiss_words(prober.kiss))
+        words.append(kiss_words(prober.kiss))
     if prober.failure:
         words.append(prober.failure)
     if association.standings[Standing.UNSYNCHRONISED]:
@@ -269,7 +269,8 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing[:-1]}ies" if thing.endswith("y") else f"{number} {thing}s"
 
 
-def _kiss_words(code: str) -> str:
+def kiss_words(code: str) -> str:
+    """What a kiss-o'-death asks for, in words."""
     meaning = {
         "RATE": "it asks to be asked less often",
         "DENY": "it denies us service",
@@ -278,7 +279,7 @@ def _kiss_words(code: str) -> str:
     return f"{meaning} ({code or 'empty code'})"
 
 
-def _vote(rows: list[HostResult]) -> tuple[list[HostResult], Combined | None]:
+def vote(rows: list[HostResult]) -> tuple[list[HostResult], Combined | None]:
     """Marzullo over the usable rows; rows of one server share one vote."""
     voters: dict[tuple[str | None, int], list[int]] = {}
     for i, row in enumerate(rows):
@@ -348,7 +349,8 @@ def _relate(rows: list[HostResult], reference: HostResult) -> list[HostResult]:
     return related
 
 
-def _limit(row: HostResult, limit_ns: int, to_reference: bool) -> HostResult:
+def limit(row: HostResult, limit_ns: int, to_reference: bool = False) -> HostResult:
+    """The row, marked where |offset| + bound exceeds the limit."""
     offset = row.offset_to_reference_ns if to_reference else row.offset_ns
     error = row.reference_error_bound_ns if to_reference else row.error_bound_ns
     if row.offset_ns is None:

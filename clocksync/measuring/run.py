@@ -93,7 +93,7 @@ class MeasureRun:
         credentials.check(self._specs)
         self._offset_max_ns = offset_max_ns
         self._all_addresses = all_addresses
-        self._family = _family(family, source)
+        self._family = family_of(family, source)
         self._source = source
         self._clock = clock or SystemStampClock()
         if settings is None:
@@ -324,7 +324,7 @@ class MeasureRun:
         return cautions
 
 
-def _family(version: int | None, source: str | None) -> int:
+def family_of(version: int | None, source: str | None) -> int:
     """The address family to use: what is asked for, or that of the local address to send from.
 
     Raises:

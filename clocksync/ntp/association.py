@@ -118,6 +118,18 @@ class Association:
         call: an exchange is better known when the next one is through."""
         return [self._sample(exchange) for exchange in self._measured]
 
+    def retire(self, keep: int) -> list[Sample]:
+        """The samples of all but the last `keep` exchanges, which are then forgotten: what keeps
+        an association of many days small. A later answer no longer makes them better."""
+        count = max(0, len(self._measured) - keep)
+        old, self._measured = self._measured[:count], self._measured[count:]
+        return [self._sample(exchange) for exchange in old]
+
+    def echoes(self, packet: NtpPacket) -> bool:
+        """Whether that packet answers a request of ours, as far as it says."""
+        origin = packet.origin_timestamp
+        return origin in self._outstanding or origin in self._by_receive_cookie
+
     def request(self, basic: bool = False) -> tuple[NtpPacket, Exchange]:
         """The next request, and the exchange it opens; the caller tells that one when it left.
 

@@ -81,7 +81,7 @@ def estimate(
     best = _best(samples, at_ns)
     skew, reach = _claimed_skew(samples, max_drift_ppm)
     offset = best.offset_ns if skew is None else _follow_line(samples, at_ns, skew)
-    offset += _unseen_sending_ns(samples, best) // 2
+    offset += unseen_sending_ns(samples, best) // 2
     offset = min(max(offset, bound.earliest), bound.latest)
     error = max(bound.latest - offset, offset - bound.earliest, best.precision_ns)
     return _make_estimate(
@@ -133,7 +133,7 @@ def _intersect(
     return allowed.widened(drift_allowance(at_ns - as_of, max_drift_ppm))
 
 
-def _unseen_sending_ns(samples: Sequence[Sample], best: Sample) -> int:
+def unseen_sending_ns(samples: Sequence[Sample], best: Sample) -> int:
     """How much later than it says a basic answer probably left.
 
     In basic mode the server reads its clock and then sends, so its transmit stamp is early by the
@@ -202,7 +202,7 @@ def _thinned(samples: Sequence[Sample]) -> Sequence[Sample]:
     return samples if step == 1 else [*samples[:-1:step], samples[-1]]
 
 
-def _spread(sample: Sample, least_delay_ns: int) -> float:
+def spread_of(sample: Sample, least_delay_ns: int) -> float:
     """How far a sample may be off, ns: what its delay exceeds the least by can all be asymmetry."""
     return (sample.delay_ns - least_delay_ns) / 2 + max(sample.precision_ns, 50)
 
@@ -211,7 +211,7 @@ def _robust_slope_ppm(samples: Sequence[Sample]) -> float:
     """Theil-Sen: the weighted median of all pairwise slopes; long and clean pairs weigh most."""
     thin = _thinned(samples)
     least = min(s.delay_ns for s in thin)
-    points = [(s.t4, s.offset_ns, _spread(s, least)) for s in thin]
+    points = [(s.t4, s.offset_ns, spread_of(s, least)) for s in thin]
     slopes: list[tuple[float, float]] = []
     for i, (at, offset, spread) in enumerate(points):
         for later, later_offset, later_spread in points[i + 1 :]:
@@ -219,7 +219,7 @@ def _robust_slope_ppm(samples: Sequence[Sample]) -> float:
             if span > 0:
                 slope = (later_offset - offset) * 1e6 / span
                 slopes.append((slope, span / (spread + later_spread)))
-    return _weighted_median(slopes)
+    return weighted_median(slopes)
 
 
 def _follow_line(samples: Sequence[Sample], at_ns: int, skew_ppm: float) -> int:
@@ -229,7 +229,7 @@ def _follow_line(samples: Sequence[Sample], at_ns: int, skew_ppm: float) -> int:
     weighted = [
         (
             s.offset_ns - base + skew_ppm * (at_ns - s.t4) / 1e6,
-            1 / _spread(s, least) ** 2,
+            1 / spread_of(s, least) ** 2,
         )
         for s in samples
     ]
@@ -237,7 +237,7 @@ def _follow_line(samples: Sequence[Sample], at_ns: int, skew_ppm: float) -> int:
     return base + round(sum(value * weight for value, weight in weighted) / total)
 
 
-def _weighted_median(values: list[tuple[float, float]]) -> float:
+def weighted_median(values: list[tuple[float, float]]) -> float:
     values.sort()
     half, passed = sum(weight for _, weight in values) / 2, 0.0
     for value, weight in values:

@@ -1,42 +1,22 @@
 """The machine's clock with the bound that its kernel keeps.  [I/O]
 
-Whatever disciplines the clock (chronyd, ntpd, timesyncd) tells the kernel how far it can be off;
-the kernel lets that grow by 500 ppm between updates, and says 16 s where nobody disciplines it
-(RFC 5905, section 11.3; ``adjtimex(2)``). Asking changes nothing, and needs no privilege.
+The bound comes from :mod:`clocksync.kernel_clock` and is asked for again every second.
 """
 
-import ctypes
-import struct
 import time
 from typing import Protocol
 
+from clocksync.kernel_clock import UNSYNCHRONISED_NS, kernel_error_ns
 from clocksync.runtime.errors import NotSynchronised
 from clocksync.runtime.interval import Interval
-from clocksync.runtime.kernel import IS_LINUX
 from clocksync.runtime.records import maker
-from clocksync.runtime.units import MICROSECOND, SECOND
+from clocksync.runtime.units import SECOND
 
-UNSYNCHRONISED_NS = 16 * SECOND
-"""The bound of a clock that nobody disciplines: the kernel's own NTP_PHASE_LIMIT."""
+__all__ = ["ASK_EVERY_NS", "UNSYNCHRONISED_NS", "SystemClock", "kernel_error_ns"]
 
 ASK_EVERY_NS = SECOND
 
-_TIMEX_BYTES = 512  # more than any Linux has
-_MAX_ERROR = struct.Struct("@l")
-_MAX_ERROR_AT = 3 * struct.calcsize("@l")  # after modes (padded), offset and freq
-
 _make_interval = maker(Interval)
-
-
-def kernel_error_ns() -> int:
-    """How far the system clock can be off, as its kernel says."""
-    if not IS_LINUX:
-        return UNSYNCHRONISED_NS
-    buffer = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes = 0: only ask
-    if ctypes.CDLL(None).adjtimex(buffer) < 0:
-        return UNSYNCHRONISED_NS
-    microseconds = int(_MAX_ERROR.unpack_from(buffer, _MAX_ERROR_AT)[0])
-    return min(max(1, microseconds) * MICROSECOND, UNSYNCHRONISED_NS)
 
 
 class TimeSource(Protocol):

@@ -1,0 +1,1 @@
+"""Watching clocks for days: a core that asks for ever, its filter, its alarms, its views."""
