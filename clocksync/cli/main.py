@@ -13,8 +13,10 @@ from clocksync.cli.gnss import gnss
 from clocksync.cli.key import key
 from clocksync.cli.measure import measure
 from clocksync.cli.now import now
+from clocksync.cli.plot import plot
 from clocksync.cli.running import run_app
 from clocksync.cli.serve import serve
+from clocksync.cli.watch import watch
 
 app = typer.Typer(
     name="clocksync",
@@ -29,6 +31,8 @@ app.command()(measure)
 app.command()(serve)
 app.command()(now)
 app.command()(gnss)
+app.command()(watch)
+app.command()(plot)
 app.add_typer(key, name="key")
 app.command()(convert)
 

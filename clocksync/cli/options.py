@@ -1,12 +1,16 @@
 """Values on the command line that several commands read alike."""
 
 from enum import Enum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import parse_duration
+
+if TYPE_CHECKING:
+    from clocksync.inventory import Entry
 
 
 def duration(text: str) -> int:
@@ -40,3 +44,36 @@ KeysFormat = Annotated[
 IPv4 = Annotated[bool, typer.Option("-4", "--ipv4", help="Use IPv4 only.")]
 IPv6 = Annotated[bool, typer.Option("-6", "--ipv6", help="Use IPv6 only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Inventory = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A TOML file of named hosts, such as deploy/hosts.toml."),
+]
+Group = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Only hosts of the inventory of this group; repeatable."),
+]
+
+
+def entries(inventory: Path | None, groups: list[str] | None) -> "tuple[Entry, ...]":
+    """The hosts of the inventory file that are asked for; none where there is no file.
+
+    Raises:
+        BadConfig: it cannot be read, or is no inventory.
+    """
+    from clocksync.inventory import BYTES_MAX, parse_inventory, select
+
+    if inventory is None:
+        if groups:
+            raise BadConfig("--group chooses from an inventory: name that with --inventory")
+        return ()
+    try:
+        with inventory.open("rb") as file:
+            data = file.read(BYTES_MAX + 1)
+        text = data.decode("utf-8")
+    except OSError as error:
+        raise BadConfig(f"{inventory} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadConfig(f"{inventory}: no inventory: it is no UTF-8 text") from None
+    if len(data) > BYTES_MAX:
+        raise BadConfig(f"{inventory}: no inventory: it is larger than {BYTES_MAX >> 20} MB")
+    return select(parse_inventory(text, str(inventory)), groups or (), str(inventory))

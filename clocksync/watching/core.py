@@ -179,9 +179,11 @@ class Watch(SilentCore):
 
     # Asking to be told
 
-    def rows(self) -> list[Row]:
-        """What is known of every host now, each by itself."""
-        return self._rows(self._look())
+    def look(self) -> Report:
+        """What is known now, between reports too; it raises and clears no alarm."""
+        tie = self._look()
+        rows, combined, _ = agree(self._rows(tie))
+        return self._report(tie, rows, combined, [])
 
     def report(self) -> Report:
         """What is known now, after all have voted, and what that changes in the alarms."""
@@ -192,8 +194,12 @@ class Watch(SilentCore):
             causes += causes_of(row, limits, self.settings.silence, self.settings.max_drift_ppm)
         if undecided:
             causes.append(Cause(LOCAL, Kind.NO_MAJORITY, "no majority of the servers agrees"))
-        changes = self.alarms.update(causes, tie.wall_ns)
         self.rounds += 1
+        return self._report(tie, rows, combined, self.alarms.update(causes, tie.wall_ns))
+
+    def _report(
+        self, tie: Tie, rows: Sequence[Row], combined: Combined | None, changes: Sequence[Change]
+    ) -> Report:
         return Report(
             self.rounds,
             tie.wall_ns,

@@ -72,7 +72,7 @@ class Line:
     offset_ns: float
     slope_ppm: float
     jitter_ns: float
-    """Root mean square of the residuals."""
+    """Root mean square of the residuals, the samples weighted as for the line."""
     count: int
 
     def at(self, time_ns: int) -> int:
@@ -316,7 +316,8 @@ def _through(samples: Sequence[Sample], max_drift_ppm: float) -> tuple[Line, lis
             min(1.0, HUBER * spread / max(abs(residual), 1e-9)) / spread**2
             for residual, spread in zip(residuals, spreads, strict=True)
         ]
-    jitter = math.sqrt(sum(residual * residual for residual in residuals) / len(residuals))
+    squares = sum(w * residual**2 for w, residual in zip(weights, residuals, strict=True))
+    jitter = math.sqrt(squares / sum(weights))
     return Line(at, base + level + unseen, slope / 1e3, jitter, len(samples)), residuals
 
 

@@ -1,0 +1,198 @@
+"""Pictures of a watch: offsets with their bounds over time, and how steady the clocks run.  [I/O]
+
+Needs the extra ``plot``. For each host two panels: on the left the offset as a line within the band
+of its bound, alarms marked and silences hatched; on the right the Allan deviation with its 95 %
+confidence. Colours are from Okabe and Ito's palette, and nothing is told by colour alone.
+"""
+
+import importlib
+import warnings
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from clocksync.runtime.errors import BadConfig, MissingExtra
+from clocksync.watching.series import History, Point, Series
+from clocksync.watching.stability import Deviation, allan_deviation, library
+
+FORMATS = (".svg", ".png", ".pdf")
+HOSTS_MAX = 12
+BLUE, SKY, ORANGE, VERMILION, GREY = "#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#666666"
+_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (0.0, "ns"))
+_SCALES = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}
+_OUTLIER = 8.0  # a bound so many times the usual one does not set the scale
+_STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "xtick.color": "#333333",
+    "ytick.color": "#333333",
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "clocksync",
+}
+
+
+def check(path: Path) -> None:
+    """Find out whether a picture can be drawn to `path`.
+
+    Raises:
+        MissingExtra: the extra ``plot`` is missing.
+        BadConfig: the format is unknown, or the folder is not there.
+    """
+    _figures()
+    library()
+    if path.suffix.lower() not in FORMATS:
+        raise BadConfig(f"{path}: a picture is a file that ends in {', '.join(FORMATS)}")
+    if not path.absolute().parent.is_dir():
+        raise BadConfig(f"{path}: there is no folder of that name")
+
+
+def draw(history: History, path: Path) -> None:
+    """Draw all hosts of `history`, in their order, to `path`.
+
+    Raises:
+        MissingExtra: the extra ``plot`` is missing.
+        BadConfig: there is nothing to draw, too much of it, or no place for it.
+    """
+    check(path)
+    hosts = [s for s in history.series.values() if any(p.offset_s is not None for p in s.points)]
+    if not hosts:
+        raise BadConfig("there is nothing to draw: no host ever gave an offset")
+    if len(hosts) > HOSTS_MAX:
+        raise BadConfig(
+            f"{len(hosts)} hosts are too many for one picture: name up to {HOSTS_MAX} with --host"
+        )
+    matplotlib, figures, dates = _figures()
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a font without some sign is no matter
+        figure = figures.Figure(figsize=(11, 0.5 + 2.7 * len(hosts)), layout="constrained")
+        panels = figure.subplots(len(hosts), 2, squeeze=False, width_ratios=(2.1, 1))
+        for (left, right), series in zip(panels, hosts, strict=True):
+            _offsets(left, series, dates)
+            _deviations(right, allan_deviation(series.points))
+        panels[0][0].legend(loc="upper left", bbox_to_anchor=(0.0, 1.0), ncols=3)
+        metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
+        try:
+            figure.savefig(path, dpi=160, metadata=metadata)
+        except OSError as error:
+            raise BadConfig(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _figures() -> tuple[Any, Any, Any]:
+    try:
+        names = ("matplotlib", "matplotlib.figure", "matplotlib.dates")
+        matplotlib, figures, dates = (importlib.import_module(name) for name in names)
+    except ImportError:
+        raise MissingExtra("matplotlib", "plot") from None
+    return matplotlib, figures, dates
+
+
+def _offsets(axes: Any, series: Series, dates: Any) -> None:
+    points = [point for point in series.points if point.offset_s is not None]
+    times = [datetime.fromtimestamp(point.at_s, UTC) for point in points]
+    reach = _reach(points)
+    unit = next(unit for least, unit in _UNITS if reach >= least)
+    scale = _SCALES[unit]
+    offsets = [_known(point.offset_s) * scale for point in points]
+    bounds = [_known(point.error_bound_s) * scale for point in points]
+    low = [offset - bound for offset, bound in zip(offsets, bounds, strict=True)]
+    high = [offset + bound for offset, bound in zip(offsets, bounds, strict=True)]
+    axes.fill_between(
+        times, low, high, color=SKY, alpha=0.3, linewidth=0, label="bound: truth lies within"
+    )
+    axes.plot(times, offsets, color=BLUE, linewidth=1.2, label="offset, theirs minus ours")
+    axes.axhline(0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+    middle = sorted(offsets)[len(offsets) // 2]
+    axes.set_ylim(middle - 1.25 * reach * scale, middle + 1.25 * reach * scale)
+    for begin, end in _silences(points):
+        axes.axvspan(
+            datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC),
+            facecolor="none", edgecolor="#bbbbbb", hatch="///", linewidth=0,
+        )  # fmt: skip
+    _alarms(axes, series)
+    axes.set_title(series.host)
+    axes.set_ylabel(f"offset, {unit}")
+    locator = dates.AutoDateLocator(maxticks=8)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    axes.margins(x=0.01)
+
+
+def _alarms(axes: Any, series: Series) -> None:
+    if not series.events:
+        return
+    times = [datetime.fromtimestamp(event.at_s, UTC) for event in series.events]
+    axes.plot(
+        times, [0.03] * len(times), transform=axes.get_xaxis_transform(), linestyle="none",
+        marker="^", markersize=6, color=VERMILION, clip_on=False, label="alarm raised",
+    )  # fmt: skip
+    for time, event in list(zip(times, series.events, strict=True))[:12]:
+        axes.annotate(
+            event.kind, (time, 0.03), xycoords=axes.get_xaxis_transform(), xytext=(4, 6),
+            textcoords="offset points", fontsize=7, color=VERMILION,
+        )  # fmt: skip
+
+
+def _deviations(axes: Any, found: Sequence[Deviation]) -> None:
+    axes.set_title("Allan deviation")
+    axes.set_xlabel("averaging time τ, s")
+    axes.set_ylabel("σ of the rate")
+    if not found:
+        axes.text(
+            0.5, 0.5, "too few steady\noffsets to tell", ha="center", va="center",
+            transform=axes.transAxes, color=GREY,
+        )  # fmt: skip
+        axes.set_xticks([])
+        axes.set_yticks([])
+        return
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    taus = [one.tau_s for one in found]
+    low, high = [one.low for one in found], [one.high for one in found]
+    axes.fill_between(
+        taus, low, high, color=ORANGE, alpha=0.3, linewidth=0, label="95 % confidence"
+    )
+    values = [one.value for one in found]
+    axes.plot(
+        taus, values, color="#B26A00", linewidth=1.2, marker="o", markersize=3.5, label="σ(τ)"
+    )
+    axes.legend(loc="upper right")
+
+
+def _reach(points: Sequence[Point]) -> float:
+    """How far from the middle the picture must reach, s: bounds of long silences may leave it."""
+    offsets = sorted(_known(point.offset_s) for point in points)
+    middle = offsets[len(offsets) // 2]
+    bounds = sorted(_known(point.error_bound_s) for point in points)
+    usual = bounds[len(bounds) // 2]
+    spread = max(offsets[-1] - middle, middle - offsets[0])
+    return max(spread + min(bounds[-1], _OUTLIER * usual), 1e-9)
+
+
+def _silences(points: Sequence[Point]) -> list[tuple[float, float]]:
+    """From the last answer before to the first one after each stretch without."""
+    found, begin = [], None
+    for before, point in zip([points[0], *points], points, strict=False):
+        if not point.answered and begin is None:
+            begin = before.at_s
+        elif point.answered and begin is not None:
+            found.append((begin, point.at_s))
+            begin = None
+    if begin is not None:
+        found.append((begin, points[-1].at_s))
+    return found
+
+
+def _known(value: float | None) -> float:
+    return value or 0.0
