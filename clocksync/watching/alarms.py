@@ -117,11 +117,11 @@ def causes_of(row: Row, limits: Limits, silence: int, max_drift_ppm: float) -> l
 
     if result.verdict in _BY_VERDICT:
         add(_BY_VERDICT[result.verdict], result.reason or result.verdict.value)
-    elif row.missed >= silence:
+    if row.missed >= silence:
         times = "request" if row.missed == 1 else "requests in a row"
         add(Kind.SILENCE, f"no answer to {row.missed} {times}" + _why(row))
-    elif result.verdict is Verdict.UNREACHABLE and not result.samples:
-        add(Kind.SILENCE, result.reason or "unreachable")
+    elif result.address is None and row.refusal:
+        add(Kind.SILENCE, row.refusal)
     if result.offset_ns is not None and result.error_bound_ns is not None:
         reached = abs(result.offset_ns) + result.error_bound_ns
         if limits.offset_ns is not None and reached > limits.offset_ns:

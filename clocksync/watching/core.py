@@ -112,7 +112,7 @@ class Watch(SilentCore):
         self._feeds_of: dict[Address, list[Feed]] = {}
         self._steps: list[Cause] = []
         """What was stepped since the last report."""
-        self._next = len(targets)
+        self._next = 0
         self._due = 0
         self._reported = True
         self._is_timing = False
@@ -129,10 +129,12 @@ class Watch(SilentCore):
         if isinstance(answer, str):
             if not feed.addresses:
                 feed.failure = answer
-        else:
-            feed.resolved(answer)
-            self._index()
-        return []
+            return self._maybe_report()
+        feed.resolved(answer)
+        self._index()
+        # Whoever becomes known after his turn in the first round need not wait for the next.
+        is_late = self._next > host and not feed.association.asked
+        return [*(self._ask(feed, now) if is_late else []), *self._maybe_report()]
 
     def on_timer(self, timer: Hashable, now: int) -> Effects:
         self._look()
@@ -219,7 +221,9 @@ class Watch(SilentCore):
     # Rounds
 
     def _begin_round(self, now: int) -> Effects:
-        effects: Effects = [] if self._reported else self._make_report()
+        effects, _ = self._give_up_expired(now)
+        if not self._reported:
+            effects += self._make_report()
         interval = self.settings.interval_ns
         self._due += interval
         if self._due <= now:  # the process slept: rounds that were missed stay missed
@@ -237,16 +241,29 @@ class Watch(SilentCore):
         while self._next < len(self.feeds):
             feed = self.feeds[self._next]
             self._next += 1
-            asked = feed.ask(now)
-            if asked is None:
+            asked = self._ask(feed, now)
+            if not asked:
                 continue
-            effects.append(Send(feed.address, asked[0], tag=asked[1]))
+            effects += asked
             if self._next < len(self.feeds):
                 effects.append(SetTimer(NEXT, apart))
                 return effects
         return effects + self._maybe_report()
 
+    def _ask(self, feed: Feed, now: int) -> Effects:
+        asked = feed.ask(now)
+        return [] if asked is None else [Send(feed.address, asked[0], tag=asked[1])]
+
     def _give_up(self, now: int) -> Effects:
+        effects, oldest = self._give_up_expired(now)
+        self._is_timing = oldest is not None or self._next < len(self.feeds)
+        if self._is_timing:
+            since = now if oldest is None else oldest
+            effects.append(SetTimer(TIMEOUT, since + self.settings.timeout_ns - now))
+        return effects + self._maybe_report(timed_out=True)
+
+    def _give_up_expired(self, now: int) -> tuple[Effects, int | None]:
+        """No longer wait for what has timed out; since when the oldest other is waited for."""
         effects: Effects = []
         oldest: int | None = None
         for feed in self.feeds:
@@ -255,19 +272,16 @@ class Watch(SilentCore):
                 effects.append(self._lost(feed))
             if waiting_since is not None:
                 oldest = waiting_since if oldest is None else min(oldest, waiting_since)
-        self._is_timing = oldest is not None or self._next < len(self.feeds)
-        if self._is_timing:
-            since = now if oldest is None else oldest
-            effects.append(SetTimer(TIMEOUT, since + self.settings.timeout_ns - now))
-        return effects + self._maybe_report()
+        return effects, oldest
 
     def _settled(self, feed: Feed, waiting: int) -> Effects:
         return self._maybe_report() if feed.association.waiting < waiting else []
 
-    def _maybe_report(self) -> Effects:
-        """The report, once, when there is nobody left to wait for."""
+    def _maybe_report(self, timed_out: bool = False) -> Effects:
+        """The report, once, when there is nobody left to wait for; names are waited for until
+        the time-out."""
         is_over = self._next >= len(self.feeds) and not any(
-            feed.association.waiting for feed in self.feeds
+            feed.association.waiting or (feed.is_pending and not timed_out) for feed in self.feeds
         )
         return self._make_report() if is_over and not self._reported else []
 

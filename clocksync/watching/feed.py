@@ -34,8 +34,8 @@ class Feed:
     def __init__(self, settings: WatchSettings, rng: random.Random) -> None:
         self.settings = settings
         self.addresses: tuple[Address, ...] = ()
-        self.failure = "its name is not resolved yet"
-        """Why there is no address."""
+        self.failure = ""
+        """Why there is no address; empty while that is not known either."""
         self._rng = rng
         self._place = 0
         self._every = 1  # rounds
@@ -66,6 +66,11 @@ class Feed:
     def address(self) -> Address | None:
         """Who is asked."""
         return self.addresses[self._place] if self.addresses else None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether its name is still being looked up for the first time."""
+        return not self.addresses and not self.failure
 
     def resolved(self, addresses: Sequence[Address]) -> None:
         """The host's addresses, in order of preference. The one in use stays if it is among them,

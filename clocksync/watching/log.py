@@ -31,7 +31,8 @@ COLUMNS = (
     "event", "at", "elapsed_s", "host", "group", "address", "port", "verdict", "reason",
     "offset_s", "error_bound_s", "delay_s", "jitter_s", "skew_ppm", "skew_bound_ppm", "stratum",
     "reference_id", "leap", "root_delay_s", "root_dispersion_s", "timestamps", "interleaved",
-    "reach", "missed", "age_s", "alarms", "kind", "raised", "since", "detail",
+    "reach", "missed", "age_s", "sample_offset_s", "sample_delay_s", "alarms", "kind", "raised",
+    "since", "detail",
 )  # fmt: skip
 
 
@@ -65,8 +66,14 @@ def _host(row: Row) -> dict[str, Any]:
         **told,
         "reach": row.reach,
         "missed": row.missed,
-        "age_s": None if row.age_ns is None else to_seconds(row.age_ns),
+        "age_s": _seconds(row.age_ns),
+        "sample_offset_s": _seconds(row.sample_offset_ns),
+        "sample_delay_s": _seconds(row.sample_delay_ns),
     }
+
+
+def _seconds(value: int | None) -> float | None:
+    return None if value is None else to_seconds(value)
 
 
 def _alarm(change: Change) -> dict[str, Any]:

@@ -8,7 +8,6 @@ confidence. Colours are from Okabe and Ito's palette, and nothing is told by col
 import importlib
 import warnings
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,12 @@ from clocksync.watching.stability import Deviation, allan_deviation, library
 
 FORMATS = (".svg", ".png", ".pdf")
 HOSTS_MAX = 12
+DAY_S = 86_400  # matplotlib counts days
 BLUE, SKY, ORANGE, VERMILION, GREY = "#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#666666"
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (0.0, "ns"))
 _SCALES = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}
 _OUTLIER = 8.0  # a bound so many times the usual one does not set the scale
+_LABEL_SHARE = 0.12
 _STYLE = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -80,8 +81,8 @@ def draw(history: History, path: Path) -> None:
         panels = figure.subplots(len(hosts), 2, squeeze=False, width_ratios=(2.1, 1))
         for (left, right), series in zip(panels, hosts, strict=True):
             _offsets(left, series, dates)
-            _deviations(right, allan_deviation(series.points))
-        panels[0][0].legend(loc="upper left", bbox_to_anchor=(0.0, 1.0), ncols=3)
+            _deviations(right, allan_deviation(series))
+        _legend(figure, [left for left, _ in panels])
         metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
         try:
             figure.savefig(path, dpi=160, metadata=metadata)
@@ -100,9 +101,9 @@ def _figures() -> tuple[Any, Any, Any]:
 
 def _offsets(axes: Any, series: Series, dates: Any) -> None:
     points = [point for point in series.points if point.offset_s is not None]
-    times = [datetime.fromtimestamp(point.at_s, UTC) for point in points]
-    reach = _reach(points)
-    unit = next(unit for least, unit in _UNITS if reach >= least)
+    times = [point.at_s / DAY_S for point in points]
+    lowest, highest = _limits(points)
+    unit = next(unit for least, unit in _UNITS if highest - lowest >= 2 * least)
     scale = _SCALES[unit]
     offsets = [_known(point.offset_s) * scale for point in points]
     bounds = [_known(point.error_bound_s) * scale for point in points]
@@ -113,12 +114,11 @@ def _offsets(axes: Any, series: Series, dates: Any) -> None:
     )
     axes.plot(times, offsets, color=BLUE, linewidth=1.2, label="offset, theirs minus ours")
     axes.axhline(0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
-    middle = sorted(offsets)[len(offsets) // 2]
-    axes.set_ylim(middle - 1.25 * reach * scale, middle + 1.25 * reach * scale)
+    axes.set_ylim(lowest * scale, highest * scale)
     for begin, end in _silences(points):
         axes.axvspan(
-            datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC),
-            facecolor="none", edgecolor="#bbbbbb", hatch="///", linewidth=0,
+            begin / DAY_S, end / DAY_S,
+            facecolor="none", edgecolor="#bbbbbb", hatch="///", linewidth=0, label="no answer",
         )  # fmt: skip
     _alarms(axes, series)
     axes.set_title(series.host)
@@ -132,20 +132,37 @@ def _offsets(axes: Any, series: Series, dates: Any) -> None:
 def _alarms(axes: Any, series: Series) -> None:
     if not series.events:
         return
-    times = [datetime.fromtimestamp(event.at_s, UTC) for event in series.events]
+    span = series.points[-1].at_s - series.points[0].at_s
+    near: list[tuple[float, list[str]]] = []  # labels that would cover each other share one
+    for event in series.events:
+        if near and event.at_s - near[-1][0] < _LABEL_SHARE * span:
+            near[-1][1].append(event.kind)
+        else:
+            near.append((event.at_s, [event.kind]))
+    times = [event.at_s / DAY_S for event in series.events]
+    where = axes.get_xaxis_transform()
     axes.plot(
-        times, [0.03] * len(times), transform=axes.get_xaxis_transform(), linestyle="none",
-        marker="^", markersize=6, color=VERMILION, clip_on=False, label="alarm raised",
+        times, [0.03] * len(times), transform=where, linestyle="none", marker="^", markersize=6,
+        color=VERMILION, clip_on=False, label="alarm raised",
     )  # fmt: skip
-    for time, event in list(zip(times, series.events, strict=True))[:12]:
+    for at_s, kinds in near:
         axes.annotate(
-            event.kind, (time, 0.03), xycoords=axes.get_xaxis_transform(), xytext=(4, 6),
+            ", ".join(dict.fromkeys(kinds)), (at_s / DAY_S, 0.03), xycoords=where, xytext=(4, 6),
             textcoords="offset points", fontsize=7, color=VERMILION,
         )  # fmt: skip
 
 
+def _legend(figure: Any, panels: Sequence[Any]) -> None:
+    """One for all panels: each sign once, in the order in which they first appear."""
+    signs: dict[str, Any] = {}
+    for panel in panels:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            signs.setdefault(label, handle)
+    figure.legend(signs.values(), signs.keys(), loc="outside upper left", ncols=len(signs))
+
+
 def _deviations(axes: Any, found: Sequence[Deviation]) -> None:
-    axes.set_title("Allan deviation")
+    axes.set_title("Allan deviation of single exchanges")
     axes.set_xlabel("averaging time τ, s")
     axes.set_ylabel("σ of the rate")
     if not found:
@@ -170,14 +187,13 @@ def _deviations(axes: Any, found: Sequence[Deviation]) -> None:
     axes.legend(loc="upper right")
 
 
-def _reach(points: Sequence[Point]) -> float:
-    """How far from the middle the picture must reach, s: bounds of long silences may leave it."""
-    offsets = sorted(_known(point.offset_s) for point in points)
-    middle = offsets[len(offsets) // 2]
+def _limits(points: Sequence[Point]) -> tuple[float, float]:
+    """What the picture shows, s: all offsets and usual bounds; those of long silences may leave."""
+    offsets = [_known(point.offset_s) for point in points]
     bounds = sorted(_known(point.error_bound_s) for point in points)
-    usual = bounds[len(bounds) // 2]
-    spread = max(offsets[-1] - middle, middle - offsets[0])
-    return max(spread + min(bounds[-1], _OUTLIER * usual), 1e-9)
+    around = max(min(bounds[-1], _OUTLIER * bounds[len(bounds) // 2]), 1e-9)
+    around += 0.12 * (max(offsets) - min(offsets) + 2 * around)
+    return min(offsets) - around, max(offsets) + around
 
 
 def _silences(points: Sequence[Point]) -> list[tuple[float, float]]:

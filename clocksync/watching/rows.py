@@ -54,13 +54,24 @@ class Row:
     age_ns: int | None
     """Since the last answer; None: there was none."""
     refusal: str = ""
+    sample_offset_ns: int | None = None
+    """Of the newest complete exchange alone, as of its own time: what statistics are made of."""
+    sample_delay_ns: int | None = None
 
 
 def row_of(target: Target, feed: Feed, at_ns: int, steady_ns: int) -> Row:
     """One host by itself."""
     age_ns = None if feed.answered_at is None else max(0, steady_ns - feed.answered_at)
+    raw = feed.track.raw
     return Row(
-        _result(target, feed, at_ns), target.group, feed.reach, feed.missed, age_ns, feed.refusal
+        result=_result(target, feed, at_ns),
+        group=target.group,
+        reach=feed.reach,
+        missed=feed.missed,
+        age_ns=age_ns,
+        refusal=feed.refusal or feed.failure,
+        sample_offset_ns=None if raw is None else raw.offset_ns,
+        sample_delay_ns=None if raw is None else raw.delay_ns,
     )
 
 
@@ -101,7 +112,7 @@ def _result(target: Target, feed: Feed, at_ns: int) -> HostResult:
 def _verdict(feed: Feed, has_offset: bool) -> tuple[Verdict, str | None]:
     association = feed.association
     if feed.address is None:
-        return Verdict.UNREACHABLE, feed.failure
+        return Verdict.UNREACHABLE, feed.failure or "its name is not resolved yet"
     if feed.kiss:
         return Verdict.KISS_OF_DEATH, kiss_words(feed.kiss)
     if feed.missed >= PATIENCE or not (has_offset or association.answered or feed.heard_bad):

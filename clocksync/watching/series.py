@@ -26,6 +26,8 @@ class Point:
     error_bound_s: float | None
     answered: bool
     """Whether the host answered in that round; if not, the offset is carried on from before."""
+    sample_s: float | None = None
+    """The offset by the newest exchange alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ class History:
             result = row.result
             offset = None if result.offset_ns is None else result.offset_ns / SECOND
             bound = None if result.error_bound_ns is None else result.error_bound_ns / SECOND
-            self._of(result.host).add(Point(at_s, offset, bound, bool(row.reach & 1)))
+            alone = row.sample_offset_ns
+            sample = None if alone is None else alone / SECOND
+            self._of(result.host).add(Point(at_s, offset, bound, bool(row.reach & 1), sample))
         for change in report.changes:
             if change.raised:
                 cause = change.alarm.cause
@@ -120,7 +124,8 @@ class History:
         if entry["event"] == "host":
             answered = bool(int(entry.get("reach") or 0) & 1)
             bound, offset = _number(entry["error_bound_s"]), _number(entry["offset_s"])
-            self._of(str(entry["host"])).add(Point(at_s, offset, bound, answered))
+            sample = _number(entry.get("sample_offset_s"))
+            self._of(str(entry["host"])).add(Point(at_s, offset, bound, answered, sample))
             return True
         if entry["event"] == "alarm" and entry["raised"] in (True, "true"):
             self._event(str(entry["host"]), Event(at_s, str(entry["kind"]), str(entry["detail"])))

@@ -10,13 +10,12 @@ Greenhall 2004) and gives the equivalent degrees of freedom (Greenhall & Riley 2
 import importlib
 import statistics
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from clocksync.runtime.errors import MissingExtra
-from clocksync.watching.series import Point
+from clocksync.watching.series import Series
 
 POINTS_MIN = 16
 """Fewer offsets say nothing of stability."""
@@ -50,32 +49,38 @@ def library() -> Any:
         raise MissingExtra("allantools", "plot") from None
 
 
-def steady_part(points: Sequence[Point]) -> tuple[list[float], float]:
-    """The offsets of the longest part without a pause or a missing answer, and their interval."""
-    known = [(p.at_s, p.offset_s) for p in points if p.answered and p.offset_s is not None]
+def steady_part(series: Series) -> tuple[list[float], float]:
+    """The offsets, by one exchange each, of the longest part without a pause, a missing answer or
+    a step; and the interval between them."""
+    known = [(p.at_s, p.sample_s) for p in series.points if p.answered and p.sample_s is not None]
+    steps = [event.at_s for event in series.events if event.kind == "step"]
     pauses = [later[0] - earlier[0] for earlier, later in pairwise(known)]
     usual = statistics.median(pauses) if pauses else 0.0
     if usual <= 0:
         return [], 0.0
     longest: list[float] = []
     part: list[float] = []
-    for place, (_, offset) in enumerate(known):
+    for place, (at_s, offset) in enumerate(known):
         if place and not 0 < pauses[place - 1] <= GAP * usual:
             part = []
+        if steps and at_s >= steps[0]:
+            # The exchange told here may still be the one before the step.
+            part, steps = [], steps[1:]
+            continue
         part.append(offset)
         if len(part) > len(longest):
             longest = part
     return list(longest), usual
 
 
-def allan_deviation(points: Sequence[Point]) -> list[Deviation]:
+def allan_deviation(series: Series) -> list[Deviation]:
     """The deviations at averaging times of powers of two; none where there are too few points.
 
     Raises:
         MissingExtra: allantools is not installed.
     """
     tools = library()
-    offsets, interval_s = steady_part(points)
+    offsets, interval_s = steady_part(series)
     if len(offsets) < POINTS_MIN:
         return []
     numpy = importlib.import_module("numpy")
@@ -85,14 +90,27 @@ def allan_deviation(points: Sequence[Point]) -> list[Deviation]:
     for tau, value in zip(taus, values, strict=True):
         averaged = max(1, round(tau / interval_s))
         alpha = _noise(tools, data, averaged, alpha)
-        freedom = tools.edf_greenhall(
-            alpha=alpha, d=2, m=averaged, N=len(offsets), overlapping=True, modified=False
-        )
+        freedom = _freedom(tools, alpha, averaged, len(offsets))
         if not freedom > 0 or not value > 0:
             continue
         low, high = tools.confidence_interval(value, freedom, ci=CONFIDENCE)
         found.append(Deviation(float(tau), float(value), float(low), float(high)))
     return found
+
+
+def _freedom(tools: Any, alpha: int, averaged: int, count: int) -> float:
+    """The equivalent degrees of freedom; of white phase noise with hardly any averages left, where
+    the library has no formula, those of flicker, which are fewer."""
+    for noise in (alpha, min(alpha, 1)):
+        try:
+            return float(
+                tools.edf_greenhall(
+                    alpha=noise, d=2, m=averaged, N=count, overlapping=True, modified=False
+                )
+            )
+        except NotImplementedError:
+            continue
+    return 0.0
 
 
 def _noise(tools: Any, data: Any, averaged: int, before: int) -> int:

@@ -123,6 +123,12 @@ class Track:
         """The newest sample."""
         return self._live[-1] if self._live else self._settled[-1] if self._settled else None
 
+    @property
+    def raw(self) -> Sample | None:
+        """The newest sample that will not become better known: one exchange, unfiltered."""
+        complete = [s for s in self._live if s.interleaved]
+        return complete[-1] if complete else self.last
+
     def take(self, association: Association) -> Gap | None:
         """Take what is new; a gap where it excludes what was known, which is then forgotten."""
         for sample in association.retire(LIVE):
