@@ -6,9 +6,9 @@ itself does beside it; ptp4l, with software stamps, follows a ptp4l at its own e
 moves a clock. Rounds take turns, idle and loaded. ``python -m benchmarks.watch --help``.
 
 Of each program the figure is of every value it would act on once it has settled: the watch's offset
-after each round, chronyd's raw measurements and the best of each eight of them (what its filter keeps,
-more or less), ptp4l's master offset. The watch's bound must hold the truth each time; the note says
-so, or that it did not.
+after each round, chronyd's raw measurements and the best of each eight of them (more or less what
+its filter keeps), ptp4l's master offset. The watch's bound must hold the truth each time; the note
+says so, or that it did not.
 """
 
 import argparse
@@ -44,6 +44,7 @@ from tests.namespaces import Host, pair
 from tools import peers
 
 POLLS = 64  # a second
+BURST = 2  # of them in a round, as the command has it
 SETTLING = 80  # reports until the window of 64 is full and chronyd's kernel stamps have begun
 _PTP_OFFSET = re.compile(r"master offset\s+(-?\d+)")
 _PTP_SETTLING = 4
@@ -71,7 +72,9 @@ def ours(server: Host, client: Host, count: int, row: Contestant) -> list[Sample
 
     with chrony_server(server), client.inside():
         settings = WatchSettings(
-            interval_ns=SECOND // POLLS, precision_ns=reading_precision(SystemStampClock())
+            interval_ns=BURST * SECOND // POLLS,
+            burst=BURST,
+            precision_ns=reading_precision(SystemStampClock()),
         )
 
         async def watch() -> None:
@@ -87,10 +90,12 @@ def ours(server: Host, client: Host, count: int, row: Contestant) -> list[Sample
 def chronyd(server: Host, client: Host, count: int, row: Contestant) -> list[Sample]:
     """chronyd interleaved, read from its log of raw measurements."""
     polling = "minpoll -6 maxpoll -6 iburst minsamples 8 xleave"
-    with chrony_server(server) as daemon:
-        with chrony_client(daemon.address, host=client, options=polling) as following:
-            timeout_s = 10 + (count + SETTLING) / (POLLS / 4)
-            logged = wait_for_measurements(following, count + SETTLING, timeout_s)[SETTLING:]
+    with (
+        chrony_server(server) as daemon,
+        chrony_client(daemon.address, host=client, options=polling) as following,
+    ):
+        timeout_s = 10 + (count + SETTLING) / (POLLS / 4)
+        logged = wait_for_measurements(following, count + SETTLING, timeout_s)[SETTLING:]
     row.note = f"{sum(m.interleaved for m in logged)} of {len(logged)} in interleaved mode"
     return [Sample(measurement.offset_ns, measurement.delay_ns) for measurement in logged]
 
@@ -100,8 +105,8 @@ def ptp(server: Host, client: Host, count: int, row: Contestant) -> list[Sample]
     rate = "-3"
     common = [
         "[global]", "time_stamping software", "free_running 1", f"logSyncInterval {rate}",
-        f"logMinDelayReqInterval {rate}", "summary_interval -7", "freq_est_interval 0", "logAnnounceInterval -2",
-        "use_syslog 0", "verbose 1",
+        f"logMinDelayReqInterval {rate}", "summary_interval -7", "freq_est_interval 0",
+        "logAnnounceInterval -2", "use_syslog 0", "verbose 1",
     ]  # fmt: skip
     wanted = max(1, count // 16)  # free running it prints one a second
     with ExitStack() as stack:

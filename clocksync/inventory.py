@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
-from clocksync.measuring.settings import NTP_PORT, SAMPLES_MAX, HostSpec
+from clocksync.measuring.settings import NTP_PORT, SAMPLES_MAX, HostSpec, NamedHost
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import parse_duration
 from clocksync.watching.rows import Target
@@ -48,6 +48,17 @@ class Entry:
     samples: int | None = None
     offset_max_ns: int | None = None
     error_max_ns: int | None = None
+
+    @property
+    def host(self) -> NamedHost:
+        """For measuring it."""
+        return NamedHost(
+            name=self.name,
+            spec=self.spec,
+            group=self.group,
+            samples=self.samples,
+            offset_max_ns=self.offset_max_ns,
+        )
 
     @property
     def target(self) -> Target:

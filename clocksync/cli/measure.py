@@ -24,6 +24,8 @@ def measure(
             metavar="HOST[:PORT]...", help="NTP servers; port 123 by default.", show_default=False
         ),
     ] = None,
+    inventory: options.Inventory = None,
+    group: options.Group = None,
     samples: Annotated[
         int, typer.Option("--samples", "-n", min=1, max=10_000, help="Requests to each host.")
     ] = 8,
@@ -108,7 +110,8 @@ def measure(
     from clocksync.runtime.udp import SystemStampClock
     from clocksync.runtime.units import SECOND
 
-    if not hosts and reference is None:
+    named = [entry.host for entry in options.entries(inventory, group)]
+    if not hosts and not named and reference is None:
         raise BadConfig("name at least one host, for example: clocksync measure pool.ntp.org")
     if json and csv:
         raise BadConfig("--json and --csv exclude each other")
@@ -131,7 +134,7 @@ def measure(
     )
     with _Progress() as progress:
         run = MeasureRun(
-            hosts or [],
+            [*named, *(hosts or [])],
             settings,
             reference=reference,
             offset_max_ns=max_offset,

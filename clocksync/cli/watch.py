@@ -27,9 +27,12 @@ def watch(
         typer.Option(
             parser=duration,
             metavar="DURATION",
-            help="Between requests to one host; for servers of others 64s.",
+            help="Between rounds of requests; for servers of others 64s.",
         ),
     ] = "2s",  # type: ignore[assignment]
+    burst: Annotated[
+        int, typer.Option(min=1, max=16, metavar="N", help="Requests to one host in a round.")
+    ] = 2,
     timeout: Annotated[
         int,
         typer.Option(parser=duration, metavar="DURATION", help="Wait this long for one answer."),
@@ -106,6 +109,7 @@ def watch(
         raise BadConfig("--json and --quiet exclude each other")
     settings = WatchSettings(
         interval_ns=interval,
+        burst=burst,
         timeout_ns=timeout,
         silence=silence,
         max_drift_ppm=max_drift,

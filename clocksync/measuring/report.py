@@ -61,6 +61,8 @@ def host_document(row: HostResult) -> dict[str, Any]:
         "answered": row.answered,
         "out_of_bounds": row.out_of_bounds,
         "authentication": row.authentication,
+        "name": row.name,
+        "group": row.group,
     }
 
 

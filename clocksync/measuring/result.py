@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from clocksync.measuring.prober import Prober
-from clocksync.measuring.settings import MeasureSettings
+from clocksync.measuring.settings import MeasureSettings, NamedHost
 from clocksync.ntp.checks import Rejection, Standing
 from clocksync.ntp.estimate import Contradiction, estimate
 from clocksync.ntp.packet import reference_id_text
@@ -80,6 +80,9 @@ class HostResult:
     out_of_bounds: bool = False
     authentication: str = "none"
     """How its answers had to prove themselves: ``none``, ``key`` or ``nts``."""
+    name: str | None = None
+    """What the inventory calls it; None: it is of none."""
+    group: str | None = None
 
     @property
     def interval(self) -> Interval | None:
@@ -145,6 +148,7 @@ class Asked:
     verdict: Verdict = Verdict.UNREACHABLE
     """What a host without a record is."""
     authentication: str = "none"
+    named: NamedHost | None = None
 
 
 def conclude(
@@ -160,20 +164,33 @@ def conclude(
     rows, combined = vote(rows)
     if reference is not None:
         rows = _relate(rows, _usable_row_of(rows, rows[reference]))
-    if offset_max_ns is not None:
-        rows = [limit(row, offset_max_ns, reference is not None) for row in rows]
+    for place, one in enumerate(asked):
+        own = one.named.offset_max_ns if one.named else None
+        most_ns = offset_max_ns if own is None else own
+        if most_ns is not None:
+            rows[place] = limit(rows[place], most_ns, reference is not None)
     return Measurement(measured_at_ns, tuple(rows), combined, tuple(cautions))
 
 
 def _row(one: Asked, at_ns: int, settings: MeasureSettings) -> HostResult:
+    called: dict[str, Any] = {}
+    if one.named is not None:
+        called = {"name": one.named.name, "group": one.named.group}
     if one.prober is None:
         verdict, method = one.verdict, one.authentication
         return HostResult(
-            one.host, one.port, one.address, verdict, one.failure, authentication=method
+            one.host,
+            one.port,
+            one.address,
+            verdict,
+            one.failure,
+            authentication=method,
+            **called,
         )
     association = one.prober.association
     packet = association.last
     known: dict[str, Any] = {
+        **called,
         "host": one.host,
         "port": one.port,
         "address": one.prober.address[0],

@@ -24,6 +24,7 @@ from clocksync.measuring.settings import (
     SPREAD_PER_HOST_NS,
     HostSpec,
     MeasureSettings,
+    NamedHost,
     is_address,
 )
 from clocksync.measuring.survey import HostSettled, Survey
@@ -69,7 +70,7 @@ class MeasureRun:
 
     def __init__(
         self,
-        hosts: Sequence[str],
+        hosts: Sequence[str | NamedHost],
         settings: MeasureSettings | None = None,
         *,
         reference: str | None = None,
@@ -88,8 +89,12 @@ class MeasureRun:
             raise BadConfig("the maximum offset cannot be negative: it limits |offset| + bound")
         self._credentials = credentials = credentials or Credentials()
         nts = credentials.nts
-        self._specs = [HostSpec.parse(name, nts) for name in hosts]
-        self._reference = None if reference is None else self._place(HostSpec.parse(reference, nts))
+        self._named = [host if isinstance(host, NamedHost) else None for host in hosts]
+        self._specs = [
+            host.spec if isinstance(host, NamedHost) else HostSpec.parse(host, nts)
+            for host in hosts
+        ]
+        self._reference = None if reference is None else self._place(reference, nts)
         credentials.check(self._specs)
         self._offset_max_ns = offset_max_ns
         self._all_addresses = all_addresses
@@ -115,12 +120,18 @@ class MeasureRun:
         self._driver: UdpDriver | None = None
         self.interrupted = False
 
-    def _place(self, reference: HostSpec) -> int:
-        """Where the reference is among the hosts; at the end if it was not."""
+    def _place(self, text: str, nts: bool) -> int:
+        """Where the reference is among the hosts (by the inventory's name, or as it was named); at
+        the end if it was not."""
+        for number, named in enumerate(self._named):
+            if named is not None and named.name == text:
+                return number
+        reference = HostSpec.parse(text, nts)
         for number, spec in enumerate(self._specs):
             if (spec.name, spec.port, spec.nts) == (reference.name, reference.port, reference.nts):
                 return number
         self._specs.append(reference)
+        self._named.append(None)
         return len(self._specs) - 1
 
     def stop(self) -> None:
@@ -145,7 +156,7 @@ class MeasureRun:
             async with asyncio.TaskGroup() as group:
                 self._keeper = self._make_keeper(group)
                 Resolver(self._specs, self._on_resolved, self._family).start()
-                limit_ns = self._settings.limit_ns + (KEYS_LIMIT_NS if self._keeper else 0)
+                limit_ns = self._limit_ns() + (KEYS_LIMIT_NS if self._keeper else 0)
                 try:
                     async with asyncio.timeout(limit_ns / SECOND):
                         await self._done.wait()
@@ -160,6 +171,11 @@ class MeasureRun:
         elapsed_ns = end.monotonic_ns - began.monotonic_ns
         stepped_ns = end.wall_ns - began.wall_ns - elapsed_ns
         return self._conclude(replace(end, stepped_ns=stepped_ns), elapsed_ns)
+
+    def _limit_ns(self) -> int:
+        """It never takes longer: that of the host with the most samples."""
+        most = max([self._settings.samples, *(n.samples or 0 for n in self._named if n)])
+        return replace(self._settings, samples=most).limit_ns
 
     def _tie(self) -> Tie:
         before, wall = time.monotonic_ns(), self._clock.read()
@@ -222,6 +238,7 @@ class MeasureRun:
         # Hosts that are known at once are asked a little apart; late names need no such order.
         apart = min(SPREAD_PER_HOST_NS, SPREAD_MAX_NS // len(self._specs))
         # All are counted before the first is asked: a refusal can settle that one at once.
+        samples = named.samples if (named := self._named[number]) else None
         begun: list[tuple[int, Sequence[Address], Authenticator | None]] = []
         for wanted in rows:
             row = wanted if isinstance(wanted, _Failure) else self._without_conflict(*wanted)
@@ -234,7 +251,7 @@ class MeasureRun:
                 self._rows_added += 1
         for place, addresses, authenticator in begun:
             verb = partial(self._survey.add, place, addresses, place * apart)
-            self._driver.call(partial(verb, authenticator=authenticator))
+            self._driver.call(partial(verb, authenticator=authenticator, samples=samples))
         if len(begun) < len(rows):
             self._report()
 
@@ -285,12 +302,14 @@ class MeasureRun:
         for number, (spec, rows) in enumerate(zip(self._specs, self._rows, strict=True)):
             if number == self._reference:
                 reference = len(asked)
+            named = self._named[number]
+            name = named.name if named else spec.text
             late = "no keys came in time" if spec.nts else "the name was not resolved in time"
             method = "nts" if spec.nts else "none"
             if self._credentials.authenticator(spec) is not None:
                 method = "key"
             for row in rows or [_Failure(late)]:
-                one = Asked(spec.text, spec.port, None, authentication=method)
+                one = Asked(name, spec.port, None, authentication=method, named=named)
                 if isinstance(row, _Failure):
                     asked.append(replace(one, failure=row.words, verdict=row.verdict))
                     continue
@@ -348,7 +367,7 @@ def family_of(version: int | None, source: str | None) -> int:
 
 
 async def measure(
-    hosts: Sequence[str],
+    hosts: Sequence[str | NamedHost],
     *,
     samples: int = 8,
     interval_ns: int | None = None,
@@ -373,7 +392,8 @@ async def measure(
     hosts are rows of the result, not exceptions.
 
     Args:
-        hosts: ``HOST``, ``HOST:PORT`` or ``[IPV6]:PORT``; port 123 by default.
+        hosts: ``HOST``, ``HOST:PORT`` or ``[IPV6]:PORT``; port 123 by default. Or hosts of an
+            inventory.
         samples: requests to each host.
         interval_ns: between requests to one host; None is 2 s, or nothing with `burst`.
         burst: ask again as soon as the answer is there.
@@ -424,7 +444,7 @@ async def measure(
     return await run.run()
 
 
-def measure_sync(hosts: Sequence[str], **settings: Any) -> Measurement:
+def measure_sync(hosts: Sequence[str | NamedHost], **settings: Any) -> Measurement:
     """:func:`measure` for programs without an event loop; works inside one too, on a thread."""
     return run_blocking(measure(hosts, **settings))
 

@@ -111,6 +111,19 @@ class HostSpec:
         return cls(text, name, int(port) if port else KE_PORT if nts else NTP_PORT, nts)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedHost:
+    """A host of an inventory: where it is, what it is called, and what is special about it."""
+
+    name: str
+    spec: HostSpec
+    group: str | None = None
+    samples: int | None = None
+    """Requests to it, where not those of the settings."""
+    offset_max_ns: int | None = None
+    """It is out of bounds when |offset| + bound exceeds this, where not as for all."""
+
+
 def check_drift(max_drift_ppm: float) -> None:
     """Raise :class:`BadConfig` unless a bound can allow for that drift."""
     if not 0 < max_drift_ppm <= DRIFT_MAX_PPM:

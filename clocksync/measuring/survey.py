@@ -12,7 +12,7 @@ it.
 
 import random
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, cast
 
 from clocksync.measuring.prober import Prober, ProberTimer
@@ -44,6 +44,7 @@ class _Host:
     """One row: its addresses in order of preference, and whose record it will be."""
 
     addresses: tuple[Address, ...]
+    settings: MeasureSettings
     authenticator: Authenticator | None = None
     tried: int = 0
     settled: bool = False
@@ -86,11 +87,13 @@ class Survey(SilentCore):
         after_ns: int,
         now: int,
         authenticator: Authenticator | None = None,
+        samples: int | None = None,
     ) -> Effects:
         """Measure a host, first asked `after_ns` from now; `host` is the caller's number for it.
-        With `addresses` in order of preference, at least one. Hosts that share an address share its
-        authenticator, that of the first of them."""
-        self._hosts[host] = _Host(tuple(addresses), authenticator)
+        With `addresses` in order of preference, at least one; `samples` where not as for all. An
+        address that hosts share is asked as the first of them wants, with its authenticator."""
+        settings = self.settings if samples is None else replace(self.settings, samples=samples)
+        self._hosts[host] = _Host(tuple(addresses), settings, authenticator)
         for address in addresses:
             self._hosts_of.setdefault(address, []).append(host)
         if after_ns:
@@ -108,7 +111,7 @@ class Survey(SilentCore):
             effects.append(SetTimer(_NextAddress(number), self.settings.stagger_ns))
         prober = self.probers.get(address)
         if prober is None:
-            prober = Prober(address, self.settings, self.rng, host.authenticator)
+            prober = Prober(address, host.settings, self.rng, host.authenticator)
             self.probers[address] = prober
             effects += prober.start(now)
         return effects + self._after(prober, False, now)

@@ -1,6 +1,7 @@
 """The watch as one core: rounds of requests to every host, and after each round a report.
 
-A round asks each host once, a little apart. It is over when all have answered or the time-out has
+A round asks each host twice or so: the first requests a little apart, each next one as soon as the
+one before is answered. It is over when all have answered or the time-out has
 passed (or the next one begins), and then :class:`Report` says what is known *at that instant*: for
 a host that fell silent that is what was known before with a bound that has grown since.
 
@@ -158,7 +159,9 @@ class Watch(SilentCore):
         if gap is not None:
             self._steps.append(_told(self.targets[self.feeds.index(feed)].name, gap))
         self.ever_answered = self.ever_answered or feed.answered_at is not None
-        return self._settled(feed, waiting)
+        if feed.association.waiting == waiting:
+            return []
+        return [*self._send(feed, feed.ask_again(now)), *self._maybe_report()]
 
     def on_malformed(self, sender: Hashable, now: int) -> Effects:
         for feed in self._feeds_of.get(cast(Address, sender), []):
@@ -251,7 +254,10 @@ class Watch(SilentCore):
         return effects + self._maybe_report()
 
     def _ask(self, feed: Feed, now: int) -> Effects:
-        asked = feed.ask(now)
+        return self._send(feed, feed.ask(now))
+
+    @staticmethod
+    def _send(feed: Feed, asked: tuple[NtpPacket, Exchange] | None) -> Effects:
         return [] if asked is None else [Send(feed.address, asked[0], tag=asked[1])]
 
     def _give_up(self, now: int) -> Effects:

@@ -40,6 +40,7 @@ class Feed:
         self._place = 0
         self._every = 1  # rounds
         self._skip = 0
+        self._left = 0  # requests of this round
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -52,7 +53,7 @@ class Feed:
         )
         self.track = Track(settings.max_drift_ppm)
         self.reach = 0
-        """The last eight requests, newest in the lowest bit: whether they were answered."""
+        """The last eight rounds, newest in the lowest bit: whether they were answered."""
         self.missed = 0
         """Requests since the last answer that were not answered in time."""
         self.kiss = ""
@@ -86,7 +87,7 @@ class Feed:
         self._begin_anew()
 
     def ask(self, now: int) -> tuple[NtpPacket, Exchange] | None:
-        """The request of this round; None where there is nobody to ask, or not now."""
+        """The first request of a round; None where there is nobody to ask, or not now."""
         if self.address is None:
             return None
         if self._skip > 0:
@@ -94,6 +95,14 @@ class Feed:
             return None
         self._skip = self._every - 1
         self.reach = self.reach << 1 & (1 << REACH_BITS) - 1
+        self._left = self.settings.burst if self._every == 1 else 1
+        return self.ask_again(now)
+
+    def ask_again(self, now: int) -> tuple[NtpPacket, Exchange] | None:
+        """The next request of this round; None where there are no more."""
+        if not self._left or self.address is None:
+            return None
+        self._left -= 1
         request, exchange = self.association.request()
         exchange.asked_at = now
         return request, exchange
@@ -139,7 +148,7 @@ class Feed:
 
     def _on_kiss(self, code: str) -> None:
         """Ask less often, as RFC 5905 section 7.4 has it; of those that deny us, hardly ever."""
-        self.kiss = code
+        self.kiss, self._left = code, 0
         if code == "RATE":
             self._every = min(2 * self._every, BACKOFF_MAX)
         elif code in STOPPING_KISSES:

@@ -125,9 +125,9 @@ class Track:
 
     @property
     def raw(self) -> Sample | None:
-        """The newest sample that will not become better known: one exchange, unfiltered."""
+        """The better of the newest samples, unfiltered: one exchange, if possible a complete one."""
         complete = [s for s in self._live if s.interleaved]
-        return complete[-1] if complete else self.last
+        return min(complete or self._live, key=lambda s: s.delay_ns, default=self.last)
 
     def take(self, association: Association) -> Gap | None:
         """Take what is new; a gap where it excludes what was known, which is then forgotten."""

@@ -81,6 +81,8 @@ def test_every_value_stands_under_its_name_in_its_unit() -> None:
         "answered": 7,
         "out_of_bounds": False,
         "authentication": "none",
+        "name": None,
+        "group": None,
     }
 
 

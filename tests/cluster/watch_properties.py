@@ -1,11 +1,12 @@
 """What must be true of every watch, checked from outside with the truth at hand.
 
-Each property looks at a :class:`~tests.cluster.watch_world.Played` run and yields its offences. None
-of them knows how bounds and lines are found.
+Each property looks at a :class:`~tests.cluster.watch_world.Played` run and yields its offences.
+None of them knows how bounds and lines are found.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from clocksync.measuring.result import Verdict
 from clocksync.runtime.units import SECOND
@@ -16,6 +17,7 @@ from clocksync.watching.track import LIVE, WINDOW
 from tests.cluster.watch_world import DAY_S, LOUD_NS, Noted, Played, draw, play
 
 Offences = Iterator[str]
+NOT_BELIEVED = (Verdict.FALSETICKER, Verdict.UNDECIDED)
 VOTERS = (Verdict.TRUECHIMER, Verdict.FALSETICKER, Verdict.UNDECIDED)
 
 
@@ -117,9 +119,9 @@ def a_silence_is_told(played: Played) -> Offences:
             and noted.report.rows[silence.place].result.error_bound_ns is not None
         ]
         ages = sorted((row.age_ns or 0, row.result.error_bound_ns or 0) for row in within)
-        if any(later[1] + 1 < earlier[1] for earlier, later in zip(ages, ages[1:], strict=False)):
-            if not played.scenario.steps:
-                yield f"a bound shrank in {silence}"
+        shrank = any(later[1] + 1 < earlier[1] for earlier, later in pairwise(ages))
+        if shrank and not played.scenario.steps:
+            yield f"a bound shrank in {silence}"
 
 
 def _has(noted: Noted, place: int, kind: Kind) -> bool:
@@ -156,8 +158,8 @@ def a_step_is_told(played: Played) -> Offences:
 
 
 def a_loud_liar_is_named(played: Played) -> Offences:
-    """A liar off by more than any bound, among a majority of honest ones, is a falseticker in the
-    last report, if it and they still answer."""
+    """A liar off by more than any bound, among a majority of honest ones, is not believed
+    in the last report, if it and they still answer."""
     if not played.reports:
         return
     last = played.reports[-1]
@@ -169,9 +171,9 @@ def a_loud_liar_is_named(played: Played) -> Offences:
     for place in answering:
         interval = rows[place].result.interval
         away = abs(last.servers_ns[place] - last.true_ns)
-        if not played.scenario.servers[place].honest and interval and away > LOUD_NS // 2:
-            if rows[place].result.verdict not in (Verdict.FALSETICKER, Verdict.UNDECIDED):
-                yield f"a lie of {away} was not noticed: {rows[place]}"
+        is_loud = not played.scenario.servers[place].honest and away > LOUD_NS // 2
+        if is_loud and interval and rows[place].result.verdict not in NOT_BELIEVED:
+            yield f"a lie of {away} was not noticed: {rows[place]}"
 
 
 def memory_is_bounded(played: Played) -> Offences:

@@ -5,8 +5,8 @@ and for looks at odd instants between them, what was said and what was so. What 
 the business of :mod:`tests.cluster.watch_properties`.
 
 An honest server's clock is within its root distance of true time during the whole run; a liar's is
-not. Paths lose, delay with heavy tails, and take longer one way. Clocks wander, those of servers and
-our own are stepped, servers fall silent for a while.
+not. Paths lose, delay with heavy tails, and take longer one way. Clocks wander, those of servers
+and our own are stepped, servers fall silent for a while.
 """
 
 from collections.abc import Callable
