@@ -10,12 +10,14 @@ import typer
 from clocksync import __version__
 from clocksync.cli.convert import convert
 from clocksync.cli.gnss import gnss
+from clocksync.cli.doctor import doctor
 from clocksync.cli.key import key
 from clocksync.cli.measure import measure
 from clocksync.cli.now import now
 from clocksync.cli.plot import plot
 from clocksync.cli.running import run_app
 from clocksync.cli.serve import serve
+from clocksync.cli.waitsync import waitsync
 from clocksync.cli.watch import watch
 
 app = typer.Typer(
@@ -33,6 +35,8 @@ app.command()(now)
 app.command()(gnss)
 app.command()(watch)
 app.command()(plot)
+app.command()(waitsync)
+app.command()(doctor)
 app.add_typer(key, name="key")
 app.command()(convert)
 

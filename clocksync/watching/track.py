@@ -125,7 +125,7 @@ class Track:
 
     @property
     def raw(self) -> Sample | None:
-        """The better of the newest samples, unfiltered: one exchange, if possible a complete one."""
+        """The better of the newest exchanges, unfiltered; a complete one if there is one."""
         complete = [s for s in self._live if s.interleaved]
         return min(complete or self._live, key=lambda s: s.delay_ns, default=self.last)
 
