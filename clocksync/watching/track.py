@@ -43,6 +43,8 @@ LIVE = 2
 """Exchanges that may still become better known: the last one by the next interleaved answer."""
 RUNS_Z = -1.96
 """A runs test below this says, with 97.5 %, that the residuals are no noise about a line."""
+NEGLIGIBLE_NS = 10.0
+"""Residuals below this are rounding, whatever their sign."""
 HUBER = 1.5
 """Residuals beyond this many spreads count less."""
 PACES = 2
@@ -295,7 +297,7 @@ def fit(samples: Sequence[Sample], max_drift_ppm: float = MAX_DRIFT_PPM) -> Line
     line = None
     while len(samples) >= LINE_MIN:
         line, residuals = _through(samples, max_drift_ppm)
-        if not _keeps_its_sign(residuals):
+        if max(map(abs, residuals)) < NEGLIGIBLE_NS or not _keeps_its_sign(residuals):
             return line
         shorter = len(samples) - max(1, len(samples) // 4)
         if shorter < LINE_MIN:
