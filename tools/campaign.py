@@ -53,9 +53,11 @@ CAMPAIGNS = {
     "ring-liveness": "tests.cluster.ring_runs:check_liveness",
     "ring-scopes": "tests.vsync.small_scope.campaign:check",
     "ring-time": "tests.cluster.ring_time:check",
+    "watch": "tests.cluster.watch_properties:check",
+    "watch-day": "tests.cluster.watch_properties:check_day",
 }
 # How many seeds make sense of those whose seeds take minutes; each is a chunk of its own.
-LONG = {"ring-day": 1, "ring-scopes": 30}
+LONG = {"ring-day": 1, "ring-scopes": 30, "watch-day": 20}
 # What a result depends on: any change here, and earlier results are of other code.
 CODE = ("clocksync", "ordering", "vsync", "tests/cluster")
 

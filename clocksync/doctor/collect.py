@@ -74,12 +74,13 @@ async def collect(
     steers = any(daemon.name == "chronyd" and daemon.steers for daemon in daemons or ())
     if steers and find_chronyc() is None:
         why["chronyd"], steers = "chronyc is not installed", False
+    run = _measuring(hosts, samples, timeout_ns, family) if hosts else None
     measurement: Measurement | None = None
     found: tuple[HostEvidence, ...] = ()
     async with asyncio.TaskGroup() as group:
         looking = group.create_task(watch_clock(clock, enough))
-        if hosts:
-            measurement, found = await _measure(hosts, samples, timeout_ns, family)
+        if run is not None:
+            measurement, found = await _measure(run)
         else:
             await asyncio.sleep(LOOK_ALONE_S)
         enough.set()
@@ -100,16 +101,19 @@ async def collect(
     )
 
 
-async def _measure(
+def _measuring(
     hosts: Sequence[str | NamedHost], samples: int, timeout_ns: int, family: int | None
-) -> tuple[Measurement, tuple[HostEvidence, ...]]:
+) -> MeasureRun:
     settings = MeasureSettings(
         samples=samples,
         interval_ns=MEASURE_EVERY_NS,
         timeout_ns=timeout_ns,
         precision_ns=reading_precision(SystemStampClock()),
     )
-    run = MeasureRun(hosts, settings, family=family)
+    return MeasureRun(hosts, settings, family=family)
+
+
+async def _measure(run: MeasureRun) -> tuple[Measurement, tuple[HostEvidence, ...]]:
     measurement = await run.run()
     found = []
     for number, result in enumerate(measurement.hosts):

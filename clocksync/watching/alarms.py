@@ -108,8 +108,9 @@ _BY_VERDICT = {
 }
 
 
-def causes_of(row: Row, limits: Limits, silence: int, max_drift_ppm: float) -> list[Cause]:
-    """What is wrong with one host; steps, which leave no trace in a row, are not among it."""
+def causes_of(row: Row, limits: Limits, silence: int) -> list[Cause]:
+    """What is wrong with one host; steps and drifts beyond what bounds allow for, which leave no
+    trace in a row, are not among it."""
     result, found = row.result, []
 
     def add(kind: Kind, detail: str) -> None:
@@ -135,14 +136,6 @@ def causes_of(row: Row, limits: Limits, silence: int, max_drift_ppm: float) -> l
                 Kind.ERROR,
                 f"the bound is {format_duration(result.error_bound_ns)},"
                 f" more than {format_duration(limits.error_ns)}",
-            )
-    if result.skew_ppm is not None and result.skew_bound_ppm is not None:
-        least = abs(result.skew_ppm) - result.skew_bound_ppm
-        if least >= max_drift_ppm:
-            add(
-                Kind.DRIFT,
-                f"it drifts by {result.skew_ppm:+.1f} ppm against the local clock,"
-                f" and bounds allow for {max_drift_ppm:g}",
             )
     return found
 

@@ -196,7 +196,7 @@ class Watch(SilentCore):
         rows, combined, undecided = agree(self._rows(tie))
         causes, self._steps = self._steps, []
         for row, limits in zip(rows, self._limits, strict=True):
-            causes += causes_of(row, limits, self.settings.silence, self.settings.max_drift_ppm)
+            causes += causes_of(row, limits, self.settings.silence)
         if undecided:
             causes.append(Cause(LOCAL, Kind.NO_MAJORITY, "no majority of the servers agrees"))
         self.rounds += 1

@@ -119,6 +119,7 @@ class Track:
         self._begun: deque[tuple[int, int]] = deque(maxlen=PACES + 1)
         self._skew: tuple[float, float] | None = None
         self._skew_worked_out = False
+        self._is_stale = False
 
     @property
     def last(self) -> Sample | None:
@@ -147,7 +148,7 @@ class Track:
             association.retire(len(self._live) - place)
             self._live = self._live[place:]
             found = self._contradiction()
-        self._fit()
+        self._is_stale = True
         return gap
 
     def drop(self, association: Association) -> None:
@@ -172,7 +173,7 @@ class Track:
         told = [replace(s, t1=s.t1 + middle, t4=s.t4 + middle) for s in self._settled]
         self._settled.clear()
         self._settled.extend(told)
-        self._fit()
+        self._is_stale = True
 
     def bound(self, at_ns: int) -> Interval | None:
         """True time minus our clock as of `at_ns`, if the server is honest."""
@@ -184,6 +185,8 @@ class Track:
 
     def estimate(self, at_ns: int) -> Estimate | None:
         """The offset with its bound as of `at_ns` by our clock; None without a sample."""
+        if self._is_stale:  # worked out when somebody asks: answers are many, questions few
+            self._fit()
         bound, best = self.bound(at_ns), self._best
         if bound is None or best is None:
             return None
@@ -249,6 +252,7 @@ class Track:
         return sum(paces) / len(paces) if steep else None
 
     def _fit(self) -> None:
+        self._is_stale = False
         samples = [*self._settled, *self._live]
         self._skew_worked_out = False
         if not samples:

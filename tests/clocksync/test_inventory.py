@@ -1,5 +1,7 @@
 """Inventories: what they say is read, and what they must not say is one line that says where."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,16 +78,14 @@ def test_what_is_wrong_is_one_line_with_its_place(old: str, new: str, says: str)
 
 @pytest.mark.parametrize("text", ["", "hosts = 3", "[hosts]\na = 3", "[hosts]", "[[hosts]]"])
 def test_what_names_no_host_is_no_inventory(text: str) -> None:
-    with pytest.raises(BadConfig, match="^f"):
+    with pytest.raises(BadConfig, match=r"^f"):
         parse_inventory(text, "f")
 
 
 @given(st.text(max_size=200))
 def test_any_text_is_an_inventory_or_refused(text: str) -> None:
-    try:
-        parse_inventory(text, "f")
-    except BadConfig as error:
-        assert str(error).startswith("f")
+    with contextlib.suppress(BadConfig):  # and nothing else is raised
+        assert parse_inventory(text, "f")
 
 
 def test_groups_choose_and_a_group_nobody_is_of_is_refused() -> None:

@@ -229,6 +229,38 @@ def _paths(random: Random) -> tuple[Link, Link]:
     return there, back
 
 
+# By hand: worlds in which the truth lies on the very edge of what is said
+
+EDGE_NS = 45_776  # 3 / 2^16 s, rounded down: a server that claims it may be wrong by this
+AT_ONCE = Link(delay=Constant(0))
+
+
+def edges() -> list[Scenario]:
+    """Clocks that come apart by just what is allowed for (50 ppm against one that runs 50 ppm slow
+    are 50.0025), servers wrong by exactly what they
+    claim on paths without delay; a silence, a step of ours, one of theirs, a liar that dies."""
+    claims = {"wander_ppm": 0.0, "dispersion_ns": EDGE_NS, "there": AT_ONCE, "back": AT_ONCE}
+    lowest, highest = (ServerPlan(by, 0.0, **claims) for by in (-EDGE_NS, EDGE_NS))
+    liar = ServerPlan(LOUD_NS, 0.0, honest=False, **claims)
+    jumper = ServerPlan(0, 0.0, honest=False, **claims)
+    common = {
+        "seed": 1, "duration_ns": 40 * SECOND, "interval_ns": SECOND, "max_drift_ppm": 50.01,
+        "client_offset_ns": 0, "client_wander_ppm": 0.0,
+    }  # fmt: skip
+    silences = tuple(Silence(10 * SECOND, 25 * SECOND, place) for place in range(3))
+    pair = (lowest, highest)
+    found = []
+    for rate in (-50.0, 50.0):
+        here = {**common, "client_rate_ppm": rate}
+        found.append(Scenario(servers=(*pair, liar), silences=silences, **here))
+        for by_ns in (-SECOND, 3 * MILLISECOND):
+            ours = Step(20 * SECOND + 77, by_ns, None)
+            found.append(Scenario(servers=pair, steps=(ours,), **here))
+            theirs = Step(20 * SECOND + 77, by_ns, 0)
+            found.append(Scenario(servers=(jumper, *pair), steps=(theirs,), **here))
+    return found
+
+
 # Running
 
 

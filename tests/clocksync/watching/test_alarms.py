@@ -12,8 +12,8 @@ CAUSE = Cause("ntp1", Kind.OFFSET, "too much")
 NONE = Limits()
 
 
-def kinds(one, limits=NONE, silence=3, max_drift_ppm=500.0):
-    return [cause.kind for cause in causes_of(one, limits, silence, max_drift_ppm)]
+def kinds(one, limits=NONE, silence=3):
+    return [cause.kind for cause in causes_of(one, limits, silence)]
 
 
 def test_an_alarm_is_raised_once_and_cleared_once() -> None:
@@ -54,7 +54,6 @@ def test_a_good_host_has_no_cause() -> None:
         (row(missed=3), NONE, Kind.SILENCE),
         (silent(), NONE, Kind.SILENCE),
         (silent(missed=0, address=None, refusal="no such name", samples=0), NONE, Kind.SILENCE),
-        (row(skew_ppm=-501.0, skew_bound_ppm=1.0), NONE, Kind.DRIFT),
         (row(verdict=Verdict.FALSETICKER), NONE, Kind.FALSETICKER),
         (row(verdict=Verdict.UNSYNCHRONISED), NONE, Kind.UNSYNCHRONISED),
         (row(verdict=Verdict.KISS_OF_DEATH), NONE, Kind.KISS_OF_DEATH),

@@ -1,4 +1,4 @@
-"""Conversations with the watch: when it asks, when it reports, what it does with what comes back."""
+"""Conversations with the watch: when it asks, when it reports, what it makes of answers."""
 
 import random
 from dataclasses import replace
@@ -129,7 +129,7 @@ def test_who_does_not_answer_is_waited_for_until_the_time_out() -> None:
     if not talk.reports:
         talk.run(TIMEOUT)
     (report,) = talk.reports
-    assert [row.result.verdict for row in report.rows][0] is Verdict.TRUECHIMER
+    assert report.rows[0].result.verdict is Verdict.TRUECHIMER
     assert report.rows[1].missed == 1
 
 
@@ -320,5 +320,5 @@ def test_memory_stays_bounded_over_many_rounds() -> None:
 
 @pytest.mark.parametrize("change", [{"interval_ns": 0}, {"burst": 0}, {"burst": 17}, {"hold": 0}])
 def test_impossible_settings_are_refused(change) -> None:
-    with pytest.raises(ValueError, match="must be|needs"):
+    with pytest.raises(ValueError, match=r"must be|needs"):
         WatchSettings(**change)

@@ -4,7 +4,6 @@ import random
 
 import pytest
 
-from clocksync.ntp.association import Association
 from clocksync.ntp.estimate import Contradiction, estimate
 from clocksync.ntp.sample import Sample
 from clocksync.runtime.core import StampSource
