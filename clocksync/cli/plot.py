@@ -22,6 +22,7 @@ def plot(
 
     Needs the extra plot. Exits with 2 if there is nothing to draw.
     """
+    from clocksync.measuring.result import counted
     from clocksync.runtime.errors import BadConfig
     from clocksync.watching.plot import check, draw
     from clocksync.watching.series import History
@@ -40,7 +41,7 @@ def plot(
         raise BadConfig(f"no host {missing[0]!r} in the log: there are {known}")
     if hosts:
         history.series = {host: history.series[host] for host in hosts}
-    draw(history, output)
+    drawn = draw(history, output)
     if history.bad_lines:
         typer.echo(f"clocksync: {history.bad_lines} lines were none of a watch's log", err=True)
-    typer.echo(f"{output}: {len(history.series)} hosts")
+    typer.echo(f"{output}: {counted(drawn, 'host')}")

@@ -59,8 +59,8 @@ def check(path: Path) -> None:
         raise BadConfig(f"{path}: there is no folder of that name")
 
 
-def draw(history: History, path: Path) -> None:
-    """Draw all hosts of `history`, in their order, to `path`.
+def draw(history: History, path: Path) -> int:
+    """Draw all hosts of `history`, in their order, to `path`; how many they are.
 
     Raises:
         MissingExtra: the extra ``plot`` is missing.
@@ -88,6 +88,7 @@ def draw(history: History, path: Path) -> None:
             figure.savefig(path, dpi=160, metadata=metadata)
         except OSError as error:
             raise BadConfig(f"{path} cannot be written: {error.strerror}") from None
+    return len(hosts)
 
 
 def _figures() -> tuple[Any, Any, Any]:
