@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
-from clocksync.measuring.settings import NTP_PORT, SAMPLES_MAX, HostSpec, NamedHost
+from clocksync.measuring.settings import SAMPLES_MAX, HostSpec, NamedHost
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import parse_duration
 from clocksync.watching.rows import Target
@@ -167,7 +167,7 @@ def _entry(
         reader.fail((*path, "group"), f"no such group; there are {', '.join(groups)}")
     said = {**defaults, **groups.get(group or "", {}), **own}
     try:
-        spec = HostSpec.parse(said.get("address", name), said.get("port", NTP_PORT))
+        spec = HostSpec.parse(said.get("address", name), default_port=said.get("port"))
     except BadConfig as error:
         reader.fail((*path, "address"), str(error))
     if "port" in own and spec.port != own["port"]:

@@ -9,8 +9,8 @@ import typer
 
 from clocksync import __version__
 from clocksync.cli.convert import convert
-from clocksync.cli.gnss import gnss
 from clocksync.cli.doctor import doctor
+from clocksync.cli.gnss import gnss
 from clocksync.cli.key import key
 from clocksync.cli.measure import measure
 from clocksync.cli.now import now

@@ -173,20 +173,11 @@ def conclude(
 
 
 def _row(one: Asked, at_ns: int, settings: MeasureSettings) -> HostResult:
-    called: dict[str, Any] = {}
+    called: dict[str, Any] = {"authentication": one.authentication}
     if one.named is not None:
-        called = {"name": one.named.name, "group": one.named.group}
+        called |= {"name": one.named.name, "group": one.named.group}
     if one.prober is None:
-        verdict, method = one.verdict, one.authentication
-        return HostResult(
-            one.host,
-            one.port,
-            one.address,
-            verdict,
-            one.failure,
-            authentication=method,
-            **called,
-        )
+        return HostResult(one.host, one.port, one.address, one.verdict, one.failure, **called)
     association = one.prober.association
     packet = association.last
     known: dict[str, Any] = {
@@ -196,7 +187,6 @@ def _row(one: Asked, at_ns: int, settings: MeasureSettings) -> HostResult:
         "address": one.prober.address[0],
         "samples": association.asked,
         "answered": association.answered,
-        "authentication": one.authentication,
     }
     if packet is not None:
         known |= {

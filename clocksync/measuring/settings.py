@@ -78,9 +78,10 @@ class HostSpec:
     """Whether it is to be authenticated by NTS: then the port is that of key establishment."""
 
     @classmethod
-    def parse(cls, text: str, nts: bool = False) -> "HostSpec":
+    def parse(cls, text: str, nts: bool = False, default_port: int | None = None) -> "HostSpec":
         """Read ``HOST``, ``HOST:PORT``, ``[V6]:PORT`` or a bare IPv6 address; ``nts://`` before it
-        asks for NTS, as `nts` does for all.
+        asks for NTS, as `nts` does for all. The port is `default_port`, or else the protocol's,
+        where none is said.
 
         Raises:
             BadConfig: it is none of these; the message says what is wrong with it.
@@ -108,7 +109,8 @@ class HostSpec:
             raise BadConfig(f"{text!r} is no host name")
         if port and not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536):
             raise BadConfig(f"{text!r}: the port must be between 1 and 65535")
-        return cls(text, name, int(port) if port else KE_PORT if nts else NTP_PORT, nts)
+        usual = KE_PORT if nts else NTP_PORT
+        return cls(text, name, int(port or default_port or usual), nts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

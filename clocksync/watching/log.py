@@ -19,6 +19,7 @@ from clocksync.watching.rows import Row
 
 SCHEMA = "clocksync.watch/1"
 _NOT_WATCHED = (
+    "authentication",
     "offset_to_reference_s",
     "reference_error_bound_s",
     "samples",

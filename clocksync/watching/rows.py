@@ -17,6 +17,7 @@ from clocksync.ntp.checks import Rejection, Standing, standing
 from clocksync.ntp.packet import reference_id_text
 from clocksync.ntp.sample import DISTANCE_MAX_NS
 from clocksync.ntp.timestamps import from_short
+from clocksync.runtime.errors import BadConfig
 from clocksync.watching.feed import PATIENCE, Feed
 from clocksync.watching.settings import Limits
 
@@ -29,6 +30,10 @@ class Target:
     spec: HostSpec
     group: str | None = None
     limits: Limits | None = None
+
+    def __post_init__(self) -> None:
+        if self.spec.nts:
+            raise BadConfig(f"{self.name}: a watch does not speak NTS; clocksync measure does")
 
     @classmethod
     def parse(cls, text: str) -> "Target":
