@@ -6,22 +6,13 @@ Two clocks are told apart over the host's own (the one that stamps are told in):
 - the **settled** one: what the shown one will be once it has slewed all it was told to. It takes
   corrections at once, in whole nanoseconds, so that hosts compare clocks exactly while they slew,
   and what was ordered in one round is not ordered again in the next.
-
-A core has no clock to read. What the host's clock shows "now" is told from the latest stamps,
-which are older than the step that brings them by what the way up takes; so corrections begin a
-little later than that, where nobody can have read the clock yet.
 """
 
 from dataclasses import dataclass
 
 from clocksync.runtime.clocks import drift_allowance
-from clocksync.runtime.core import Stamp
-from clocksync.runtime.units import MILLISECOND, SECOND
-from clocksync.steering import Steering
+from clocksync.steering import Present, Steering
 
-AHEAD_NS = 2 * MILLISECOND
-TIE_PPM = 1_000.0
-"""How much faster or slower than `now` a host's clock may run."""
 I64_MAX = (1 << 63) - 1
 
 
@@ -51,27 +42,11 @@ class GroupClock:
         self.claim: Claim | None = None
         self.total = 0
         """All adjustments so far, ns."""
-        self._ahead: tuple[int, int] | None = None
-        """By how much the host's clock is ahead of the core's `now`, and when that was seen."""
-
-    def saw(self, stamp: Stamp, now: int) -> None:
-        """A stamp came up at `now`."""
-        ahead = stamp.time - now
-        if self._ahead is not None:
-            latest = self._ahead[0] - drift_allowance(now - self._ahead[1], TIE_PPM)
-            # A stamp that took its time is no sign of a clock set back, until it is a second old.
-            if ahead > latest - SECOND:
-                ahead = max(ahead, latest)
-        self._ahead = ahead, now
-
-    @property
-    def is_known(self) -> bool:
-        """Whether any stamp has told the host's clock yet."""
-        return self._ahead is not None
+        self.present = Present()
 
     def reading(self, now: int) -> int:
         """About what the host's own clock shows."""
-        return now + (self._ahead[0] if self._ahead is not None else 0)
+        return self.present.reading(now)
 
     def settled(self, reading: int) -> int:
         """The settled clock when the host's own shows `reading`."""
@@ -91,7 +66,7 @@ class GroupClock:
 
     def adjust(self, by_ns: int, rate_ppb: int, now: int) -> None:
         """Move the settled clock by `by_ns`, and run faster by so many parts per 10^9."""
-        begin = self.reading(now) + AHEAD_NS
+        begin = self.present.soon(now)
         if rate_ppb:
             rate = self.steering.rate_ppm + rate_ppb / 1_000
             self.steering.set_rate(max(-self.drift_ppm, min(self.drift_ppm, rate)), begin)

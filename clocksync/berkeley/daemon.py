@@ -274,7 +274,8 @@ class Daemon:
         rate, is_in = 0, self.me.id in included
         if self.me.settings.steers_rate and typical:
             bound = typical[len(typical) // 2]
-            rate = self._rates.note(verdict.shift, bound, self._at, is_in)
+            drift = self.me.settings.max_drift_ppm
+            rate = self._rates.note(verdict.shift, bound, self._at, is_in, drift)
         self.me.clock.adjust(verdict.shift, rate, now)
         self.told += verdict.shift
         self.excluded_rounds += not is_in
@@ -295,8 +296,8 @@ class Daemon:
         adjustment = in_64_bits(verdict.shift - each.offset_ns)
         rate = 0
         if self.me.settings.steers_rate:
-            is_sound = is_in and peer.is_acknowledged and peer.bound is not None
-            rate = peer.rates.note(adjustment, each.error_bound_ns, self._at, is_sound)
+            is_sound, drift = is_in and peer.is_acknowledged, self.me.settings.max_drift_ppm
+            rate = peer.rates.note(adjustment, each.error_bound_ns, self._at, is_sound, drift)
         self._tell(peer, adjustment, rate, each.error_bound_ns, not is_in)
         peer.told += adjustment
         peer.excluded_rounds += not is_in

@@ -57,6 +57,7 @@ RANK_NS_MIN = 200 * MILLISECOND
 RESEND_NS = 50 * MILLISECOND
 RESENDS = 3
 FAREWELLS = 12
+LOOK_AFTER_NS = 250 * MILLISECOND
 JOIN_NS = 250 * MILLISECOND
 TERM_MAX = 1 << 63
 
@@ -152,7 +153,7 @@ class BerkeleyHost(SilentCore):
         return []
 
     def on_frame(self, arrival: Arrival, now: int) -> Effects:
-        self.me.clock.saw(arrival.stamp, now)
+        self.me.clock.present.saw(arrival.stamp, now)
         sender, frame = arrival.sender, arrival.frame
         if self.is_left or not isinstance(sender, int) or sender == self.me.id:
             return []
@@ -168,7 +169,7 @@ class BerkeleyHost(SilentCore):
         return []
 
     def on_sent(self, tag: Hashable, stamp: Stamp, now: int) -> Effects:
-        self.me.clock.saw(stamp, now)
+        self.me.clock.present.saw(stamp, now)
         if isinstance(tag, AnswerLeft):
             self.member.on_sent(tag, stamp)
         elif isinstance(tag, PollLeft) and self.daemon is not None:
@@ -369,6 +370,9 @@ class BerkeleyHost(SilentCore):
             return [*effects, *self._settled(now)]
         if self.me.rounds_left is not None:
             self.me.rounds_left -= 1
+            if self.me.rounds_left == 0:  # look at what it came to while it is fresh
+                soon = min(self.settings.interval_ns, LOOK_AFTER_NS)
+                effects.append(SetTimer(Timer.ROUND, soon))
         self._resends = 0
         return [*effects, SetTimer(Timer.RESEND, RESEND_NS)]
 

@@ -9,7 +9,7 @@ from clocksync.ntp.sample import Sample
 from clocksync.runtime.clocks import drift_allowance
 from clocksync.runtime.core import Stamp
 
-RATE_ROUNDS_MIN = 4
+RATE_ROUNDS_MIN = 2
 RATE_GAIN = 0.7
 RATE_PPB_MAX = 2_000_000
 
@@ -58,17 +58,21 @@ class RateBook:
 
     Every round takes back what the round before got wrong, so that in the sum over a window only
     the errors of its two ends are left, and what remains is drift. It is corrected where it is more
-    than those errors can be.
+    than those errors can be. What no drift can have done (a step, an order that was lost or not
+    followed to its end) begins a new window.
     """
 
     since: int | None = None
     total: int = 0
     rounds: int = 0
+    _last: int = 0
 
-    def note(self, adjustment: int, bound: int, at: int, is_sound: bool) -> int:
+    def note(self, adjustment: int, bound: int, at: int, is_sound: bool, drift_ppm: float) -> int:
         """An adjustment at our reading `at`; the change of rate to go with it, parts per 10^9."""
-        if not is_sound or self.since is None:
-            self.since, self.total, self.rounds = (at if is_sound else None), 0, 0
+        drifted = drift_allowance(at - self._last, drift_ppm) + 2 * bound
+        self._last = at
+        if self.since is None or not is_sound or abs(adjustment) > drifted:
+            self.since, self.total, self.rounds = at, 0, 0
             return 0
         self.total += adjustment
         self.rounds += 1

@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 
 from clocksync import __version__
+from clocksync.cli.agent import agent
+from clocksync.cli.berkeley import berkeley
 from clocksync.cli.convert import convert
 from clocksync.cli.doctor import doctor
+from clocksync.cli.cristian import cristian
 from clocksync.cli.gnss import gnss
 from clocksync.cli.key import key
 from clocksync.cli.measure import measure
@@ -37,6 +40,9 @@ app.command()(watch)
 app.command()(plot)
 app.command()(waitsync)
 app.command()(doctor)
+app.command()(cristian)
+app.command()(agent)
+app.add_typer(berkeley, name="berkeley")
 app.add_typer(key, name="key")
 app.command()(convert)
 

@@ -1,11 +1,13 @@
 """What the commands for hosts of one's own have in common: who we are, where, under which key."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from clocksync.peers.endpoint import PeerSettings
     from clocksync.runtime.mmsg import Address
 
 Id = Annotated[int, typer.Option("--id", metavar="N", help="This host's number, 1 to 65534.")]
@@ -40,6 +42,34 @@ Offset = Annotated[
 Rate = Annotated[
     float, typer.Option(metavar="PPM", help="Let it run faster by this, parts per million.")
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Who we are on the network, as it was written."""
+
+    id: int
+    listen: str
+    key: Path | None
+    insecure_plaintext: bool
+    fleet: str
+
+    async def settings(self, contacts: "tuple[Address, ...]" = ()) -> "PeerSettings":
+        """The same, resolved.
+
+        Raises:
+            BadConfig: an address is none, or there is no key where one is needed.
+        """
+        from clocksync.peers.endpoint import DEFAULT_PORT, PeerSettings
+
+        return PeerSettings(
+            id=self.id,
+            listen=await numeric(self.listen, DEFAULT_PORT),
+            key_file=self.key,
+            insecure_plaintext=self.insecure_plaintext,
+            fleet=self.fleet,
+            contacts=contacts,
+        )
 
 
 async def numeric(text: str, default_port: int | None = None) -> "Address":

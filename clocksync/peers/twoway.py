@@ -135,9 +135,10 @@ class Asker:
         if self._is_possible(left, exchange.arrived_there, departure, back):
             exchange.left_there, exchange.is_exact = departure, True
 
-    def forget(self) -> None:
-        """Keep none of the exchanges: a clock was set."""
-        self._exchanges.clear()
+    def forget(self, keep: int = 0) -> None:
+        """Keep only the latest exchanges, or none: a clock was set."""
+        for number in list(self._exchanges)[: max(0, len(self._exchanges) - keep)]:
+            del self._exchanges[number]
 
     def _is_possible(self, left: Stamp, arrived: int, departed: int, back: Stamp) -> bool:
         held = departed - arrived
