@@ -8,8 +8,9 @@ Two clocks are told apart over the host's own (the one that stamps are told in):
   and what was ordered in one round is not ordered again in the next.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 
+from clocksync.berkeley.reign import Claim
 from clocksync.runtime.clocks import drift_allowance
 from clocksync.steering import Present, Steering
 
@@ -19,14 +20,6 @@ I64_MAX = (1 << 63) - 1
 def in_64_bits(value: int) -> int:
     """The nearest number that a frame can carry."""
     return max(-I64_MAX, min(I64_MAX, value))
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """How far the settled clock was from the group's time at most, at its reading `as_of`; ns."""
-
-    bound: int
-    as_of: int
 
 
 class GroupClock:
@@ -74,7 +67,7 @@ class GroupClock:
             self.steering.slew(by_ns + self.steering.pending(begin), begin)
             self.total += by_ns
             if self.claim is not None:
-                self.claim = Claim(self.claim.bound, self.claim.as_of + by_ns)
+                self.claim = replace(self.claim, as_of=self.claim.as_of + by_ns)
 
     def drifted(self, reading: int) -> int | None:
         """How far from the group's time the settled clock may be at most; None: nobody knows.

@@ -10,11 +10,12 @@ where the others are.
 from dataclasses import dataclass
 
 from clocksync.berkeley.average import Average, fault_tolerant_average, gamma_of
-from clocksync.berkeley.clock import Claim, in_64_bits
+from clocksync.berkeley.clock import in_64_bits
 from clocksync.berkeley.events import Joined, Left, NoMajority, RoundDone, Row
 from clocksync.berkeley.frames import NO_BOUND, Answer, Order, Poll
 from clocksync.berkeley.me import Me
 from clocksync.berkeley.peer import Peer, RateBook
+from clocksync.berkeley.reign import Claim
 from clocksync.berkeley.roster import encode
 from clocksync.berkeley.settings import MEMBERS_MAX
 from clocksync.ntp.estimate import Contradiction, Estimate
@@ -301,7 +302,7 @@ class Daemon:
         self._tell(peer, adjustment, rate, each.error_bound_ns, not is_in)
         peer.told += adjustment
         peer.excluded_rounds += not is_in
-        peer.claim = Claim(each.error_bound_ns, self._at + verdict.shift)
+        peer.claim = Claim(each.error_bound_ns, self._at + verdict.shift, self.me.reign)
         return Row(
             peer.number,
             each.offset_ns,

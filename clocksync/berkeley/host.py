@@ -36,8 +36,9 @@ from clocksync.berkeley.clock import GroupClock
 from clocksync.berkeley.daemon import Daemon, PollLeft
 from clocksync.berkeley.events import Elected, GaveUp, Over, RoundDone, Row, Yielded
 from clocksync.berkeley.frames import NO_BOUND, Answer, Join, Order, Poll
-from clocksync.berkeley.me import NOBODY, Me, Reign
+from clocksync.berkeley.me import Me
 from clocksync.berkeley.member import AnswerLeft, Member
+from clocksync.berkeley.reign import NOBODY, Reign
 from clocksync.berkeley.roster import decode, decode_address, encode_address
 from clocksync.berkeley.settings import INTERVAL_MIN_NS, BerkeleySettings
 from clocksync.runtime.core import (
@@ -84,7 +85,11 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a host stands; ns. `bound` is of the shown clock; None: nobody knows yet."""
+    """How a host stands; ns. `bound` is of the shown clock; None: nobody knows yet.
+
+    It is against the time of the group under `group`: between a new daemon's first poll and its
+    first order that is still the former one's.
+    """
 
     role: Role
     term: int
@@ -94,6 +99,7 @@ class Status:
     bound: int | None
     drifted: int | None
     pending: int
+    group: Reign
 
 
 class BerkeleyHost(SilentCore):
@@ -135,11 +141,15 @@ class BerkeleyHost(SilentCore):
         clock, reign = self.me.clock, self.me.reign
         pending, drifted = clock.steering.pending(reading), clock.drifted(reading)
         bound, missed, round_ = clock.bound(reading), self.member.missed, self.member.round
+        group = clock.claim.reign if clock.claim is not None else reign
         if self.daemon is not None:
+            group = reign
             has_time = self.daemon.round > 0
             drifted, bound = (0, abs(pending)) if has_time else (None, None)
             missed, round_ = 0, self.daemon.round
-        return Status(self.role, reign.term, reign.daemon, round_, missed, bound, drifted, pending)
+        return Status(
+            self.role, reign.term, reign.daemon, round_, missed, bound, drifted, pending, group
+        )
 
     # Inputs
 

@@ -2,27 +2,12 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from clocksync.berkeley.clock import GroupClock
+from clocksync.berkeley.reign import NOBODY, Reign
 from clocksync.berkeley.roster import Roster
 from clocksync.berkeley.settings import BerkeleySettings
 from clocksync.runtime.mmsg import Address
-
-
-class Reign(NamedTuple):
-    """Whose orders count: the higher term's; of one term, those of the daemon of lower number."""
-
-    term: int
-    daemon: int
-    boot: int
-
-    def beats(self, other: "Reign") -> bool:
-        """Whether who has obeyed `other` obeys this one from now on."""
-        return (self.term, -self.daemon) > (other.term, -other.daemon)
-
-
-NOBODY = Reign(0, 0, 0)
 
 
 @dataclass(slots=True)

@@ -9,10 +9,11 @@ that.
 from collections import deque
 from dataclasses import dataclass
 
-from clocksync.berkeley.clock import Claim, in_64_bits
+from clocksync.berkeley.clock import in_64_bits
 from clocksync.berkeley.events import Obeyed
 from clocksync.berkeley.frames import NO_BOUND, Answer, Order, Poll
-from clocksync.berkeley.me import Me, Reign
+from clocksync.berkeley.me import Me
+from clocksync.berkeley.reign import Claim, Reign
 from clocksync.berkeley.roster import decode
 from clocksync.runtime.core import Arrival, Effects, Notify, Send, Stamp, StampSource
 from clocksync.runtime.units import SECOND
@@ -27,7 +28,7 @@ class AnswerLeft:
 
     number: int
     arrived: int
-    """When the poll had come, by our settled clock."""
+    """When the poll had come, by our own clock: the settled one may be adjusted meanwhile."""
 
 
 class Member:
@@ -83,7 +84,8 @@ class Member:
         self.me.rounds_left = None if poll.rounds_left == 0xFFFF_FFFF else poll.rounds_left
         if poll.roster:
             self.me.roster = decode(poll.roster)
-        return [self._answer(sender, poll.number, now, arrived - poll.time, arrived)]
+        difference, own = arrived - poll.time, arrival.stamp.time
+        return [self._answer(sender, poll.number, now, difference, own)]
 
     def on_foreign_poll(self, sender: int, poll: Poll, now: int) -> Effects:
         """A poll of somebody we do not obey: it learns whom we do."""
@@ -116,7 +118,7 @@ class Member:
         number, _, source = self._departed
         if number == tag.number and stamp.source.weaker(source) is stamp.source is not source:
             return  # the kernel's own came before
-        held = self.me.clock.settled(stamp.time) - tag.arrived
+        held = max(0, stamp.time - tag.arrived)
         self._departed = tag.number, held, stamp.source
 
     def follows(self, sender: int, order: Order) -> bool:
@@ -150,7 +152,7 @@ class Member:
         by = max(-most, min(most, order.adjustment))
         clock.adjust(by, order.rate, now)
         bound = order.bound + abs(order.adjustment - by)
-        clock.claim = Claim(bound, self._since + by)
+        clock.claim = Claim(bound, self._since + by, self.me.reign)
         self.orders += 1
         return Notify(
             Obeyed(

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from clocksync.berkeley.clock import Claim
 from clocksync.berkeley.frames import NO_BOUND, Answer
+from clocksync.berkeley.reign import Claim
 from clocksync.ntp.estimate import Contradiction, Estimate, estimate
 from clocksync.ntp.sample import Sample
 from clocksync.runtime.clocks import drift_allowance
