@@ -42,6 +42,7 @@ TOTALS = ROOT / "out" / "campaign.jsonl"
 
 # A name for people, and the function: "module:function".
 CAMPAIGNS = {
+    "berkeley": "tests.cluster.berkeley_world:check",
     "measure": "tests.cluster.measure_properties:check",
     "authenticated": "tests.cluster.authenticated_world:check",
     "multicast": "tests.cluster.multicast_runs:check",

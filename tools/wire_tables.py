@@ -18,6 +18,7 @@ MODULES = (
     "clocksync.runtime.envelope",
     "clocksync.ntp.packet",
     "clocksync.peers.frames",
+    "clocksync.berkeley.frames",
     "ordering.election.frames",
     "ordering.links.segment",
     "ordering.mutex.frames",

@@ -71,6 +71,8 @@ class Liar(BerkeleyHost):
         self.rng, self.held, self.orders_seen = rng, [], 0
 
     def on_frame(self, arrival, now):
+        if self.lie == "subtle" and isinstance(arrival.frame, Order) and not arrival.frame.over:
+            return []  # it stays where it is, a little ahead, and pulls
         effects = super().on_frame(arrival, now)
         told = [self._twisted(e) if isinstance(e, Send) else e for e in effects]
         if self.lie == "late":
@@ -139,6 +141,7 @@ class Played:
     world: World
     counts: Counter = field(default_factory=Counter)
     worst_error_ns: int = 0
+    """Of the clocks that had nothing to slew, from their group's time."""
     worst_bound_ns: int = 0
 
 
@@ -156,6 +159,7 @@ class Group:
         self.honest = [n for n in self.numbers if n not in self.liars]
         self.seen = {n: Seen() for n in self.numbers}
         self.reigns = {}
+        self.paces = {}
         self.played = Played(scenario, self.world)
         for number in self.numbers:
             self._add(number)
@@ -221,6 +225,7 @@ class Group:
             reign = core.me.reign
             if core.role is Role.DAEMON:
                 self.reigns[reign] = core, self.world.node(number)
+                self._judge_pace(number, core, reign)
         for number in self.honest:
             core, node, seen = self.core(number), self.world.node(number), self.seen[number]
             if core is None or node.condition.name == "DOWN":
@@ -254,8 +259,24 @@ class Group:
             f" (term {status.term}, daemon {status.daemon}, round {status.round})"
         )
         self.played.counts["looks inside the bound"] += 1
-        self.played.worst_error_ns = max(error, self.played.worst_error_ns)
-        self.played.worst_bound_ns = max(status.bound, self.played.worst_bound_ns)
+        if not status.pending:
+            self.played.worst_error_ns = max(error, self.played.worst_error_ns)
+            self.played.worst_bound_ns = max(status.bound, self.played.worst_bound_ns)
+
+    def _judge_pace(self, number, core, reign) -> None:
+        """Whatever is answered, the group's time moves by no more than clocks can drift."""
+        settled = core.me.clock.settled(self.world.node(number).wall.read())
+        now, (then, before) = self.world.now, self.paces.get(reign, (None, None))
+        is_steady = core.daemon.round > 2 and not self._is_broken(number, core)
+        self.paces[reign] = (now, settled) if is_steady else (None, None)
+        if then is None or not is_steady or number in self.liars:
+            return
+        if self.scenario.kind != "steps":
+            ahead = settled - self.world.true_wall_time
+            assert abs(ahead) < 12 * SECOND, f"the group of host {number} is {ahead} ns off"
+        moved = abs((settled - before) - (now - then))
+        most = (now - then + 2 * self.scenario.interval_ns) * (DRIFT_PPM + CLAIMED_DRIFT_PPM) / 1e6
+        assert moved <= most, f"the time of the group of host {number} moved by {moved} ns"
 
     def _judge_pairs(self, shown) -> None:
         for one, (reading, bound, reign) in shown.items():
@@ -394,8 +415,12 @@ def _final(group: Group) -> None:
     reigns = {group.core(n).me.reign for n in members}
     assert len(reigns) == 1, f"at the end there are {reigns}"
     settled = {}
+    fresh = 3 * group.scenario.interval_ns * 2 * CLAIMED_DRIFT_PPM / 1e6 + 4 * MILLISECOND
     for number in members:
         core, wall = group.core(number), group.world.node(number).wall.read()
+        drifted = core.status(wall).drifted
+        assert drifted is not None, f"host {number} knows nothing of its group's time"
+        assert drifted < fresh, f"host {number} may have drifted by {drifted} ns"
         settled[number] = core.me.clock.settled(wall)
     spread = max(settled.values()) - min(settled.values())
     assert spread < 8 * MILLISECOND, f"at the end they are {spread} ns apart: {settled}"
@@ -409,8 +434,8 @@ def check(seed: int) -> Counter:
 def day(seed: int, interval_ns: int = 64 * SECOND) -> Played:
     """A day: drift, heavy tails, asymmetry, steps, one liar of five."""
     scenario = Scenario(
-        seed, "calm", 5, ((Random(seed).randint(2, 5), Random(seed).choice(LIES[:4])),), interval_ns,
-        86_400 * SECOND, SECOND, 5 * SECOND,
+        seed, "calm", 5, ((Random(seed).randint(2, 5), Random(seed).choice(LIES[:4])),),
+        interval_ns, 86_400 * SECOND, SECOND, 5 * SECOND,
     )  # fmt: skip
     group = Group(scenario)
     for at_s in (20_000, 45_000, 70_000):

@@ -16,4 +16,5 @@ TARGETS = (
     "tests.fuzz.ring_frames",
     "tests.fuzz.ring_engine",
     "tests.fuzz.datagrams",
+    "tests.fuzz.berkeley_host",
 )
