@@ -157,6 +157,7 @@ class Daemon:
         order = self._orders.get(sender)
         if order is not None and answer.number == order.number:
             peer.is_acknowledged, peer.pending = True, answer.pending
+            peer.says_total(answer.total)
             return []
         effects = self._heard(peer, answer.boot) if peer.boot != answer.boot else []
         back = self._told(stamp)
@@ -300,7 +301,7 @@ class Daemon:
             is_sound, drift = is_in and peer.is_acknowledged, self.me.settings.max_drift_ppm
             rate = peer.rates.note(adjustment, each.error_bound_ns, self._at, is_sound, drift)
         self._tell(peer, adjustment, rate, each.error_bound_ns, not is_in)
-        peer.told += adjustment
+        peer.order(adjustment)
         peer.excluded_rounds += not is_in
         peer.claim = Claim(each.error_bound_ns, self._at + verdict.shift, self.me.reign)
         return Row(

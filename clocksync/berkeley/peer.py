@@ -96,6 +96,11 @@ class Peer:
     is_absent: bool = False
     """Whether it has missed so many that nobody waits for it."""
     told: int = 0
+    """All adjustments it was told, as far as it followed them."""
+    total: int = 0
+    """All that it says it has accepted."""
+    ordered: tuple[int, int] | None = None
+    """Our latest order, and `total` before it; None: what came of it is known."""
     excluded_rounds: int = 0
     bound: int | None = None
     """How far it says that it may have drifted."""
@@ -115,6 +120,20 @@ class Peer:
         if self.claim is None:
             return None
         return self.claim.bound + drift_allowance(at - self.claim.as_of, 2 * drift_ppm)
+
+    def order(self, adjustment: int) -> None:
+        """It is told to adjust. Until it says otherwise we take it that it does."""
+        self.ordered = adjustment, self.total
+        self.told += adjustment
+
+    def says_total(self, total: int) -> None:
+        """It tells all it has accepted: an order may be lost, or followed only in part."""
+        self.total = total
+        if self.ordered is not None:
+            adjustment, before = self.ordered
+            least, most = min(0, adjustment), max(0, adjustment)
+            self.told += max(least, min(most, total - before)) - adjustment
+            self.ordered = None
 
     def begin_round(self) -> None:
         """Nothing of the former round counts any more: clocks have been adjusted."""
@@ -140,7 +159,10 @@ class Peer:
             return False
         if self.boot != answer.boot:
             self._exchanges = {answer.number: exchange}  # the others were of another clock
+        if self.boot != answer.boot:
+            self.ordered = None
         self.boot, self.pending = answer.boot, answer.pending
+        self.says_total(answer.total)
         self.bound = None if answer.bound == NO_BOUND else answer.bound
         exchange.arrived, exchange.back = exchange.time + answer.difference, back
         earlier = self._exchanges.get(answer.earlier)
