@@ -10,7 +10,7 @@ from clocksync.runtime.clocks import drift_allowance
 from clocksync.runtime.core import Stamp
 
 RATE_ROUNDS_MIN = 2
-RATE_GAIN = 0.7
+RATE_GAIN = 0.9
 RATE_PPB_MAX = 2_000_000
 
 
