@@ -129,7 +129,7 @@ class Daemon:
                 self.me.boot,
                 self.round,
                 self.is_last,
-                self.me.settings.interval_ns,
+                self.me.interval_ns,
                 0xFFFF_FFFF if left is None else max(0, left - 1),
                 time,
                 roster,

@@ -8,7 +8,7 @@ sender ends in, by which a driver finds the transmit stamp.
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from clocksync.runtime.wire import I32, I64, U8, U16, U32, U64, Frame, Sized
+from clocksync.runtime.wire import I32, I64, U8, U16, U32, U64, Fixed, Frame, Sized
 
 ROSTER_BYTES_MAX = 1100
 NO_BOUND = (1 << 64) - 1
@@ -17,7 +17,11 @@ NO_BOUND = (1 << 64) - 1
 
 @dataclass(frozen=True, slots=True)
 class Join(Frame):
-    """A host wants to be polled, or no longer; its receiver hands it on to the daemon it obeys."""
+    """A host wants to be polled, or no longer; its receiver hands it on to the daemon it obeys.
+
+    It is as long as a hello of the handshake (:mod:`clocksync.security`), so that each draws one:
+    with less, strangers who share what they have in credit could keep each other out.
+    """
 
     KIND: ClassVar[int] = 0x12
     member: Annotated[U16, "the host it is about"]
@@ -26,6 +30,7 @@ class Join(Frame):
     term: Annotated[U64, "the term it obeys; 0: none"]
     daemon: Annotated[U16, "that term's daemon; 0: none"]
     address: Annotated[bytes, Sized(64, 8), "where it is, if the sender hands this on: host:port"]
+    padding: Annotated[bytes, Fixed(16)] = bytes(16)
 
 
 @dataclass(frozen=True, slots=True)

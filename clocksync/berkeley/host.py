@@ -40,7 +40,7 @@ from clocksync.berkeley.me import Me
 from clocksync.berkeley.member import AnswerLeft, Member
 from clocksync.berkeley.reign import NOBODY, Reign
 from clocksync.berkeley.roster import decode, decode_address, encode_address
-from clocksync.berkeley.settings import INTERVAL_MIN_NS, BerkeleySettings
+from clocksync.berkeley.settings import BerkeleySettings
 from clocksync.runtime.core import (
     Arrival,
     CancelTimer,
@@ -73,6 +73,9 @@ class Timer(Enum):
     RESEND = "orders have not been acknowledged"
     SILENCE = "the daemon is dead"
     JOIN = "nobody has polled us yet"
+
+
+DAEMON_TIMERS = (Timer.GATHER, Timer.ROUND, Timer.POLL, Timer.CLOSE, Timer.RESEND)
 
 
 class Role(Enum):
@@ -202,17 +205,20 @@ class BerkeleyHost(SilentCore):
                 return self._resend(now)
 
     def leave(self, now: int) -> Effects:
-        """The application ends: a member says so, a daemon ends the run for all."""
+        """The application ends. A member says so. A daemon ends the run for all if its end was
+        planned; else it says that it goes, and the others go on without it."""
         if self.is_left:
             return []
         if self.daemon is None:
             return self._depart()
-        if self.last_round is None:
-            self.is_left = True
-            return [Notify(Over())]
         self._in_round = False
-        quiet: Effects = [CancelTimer(timer) for timer in (Timer.ROUND, Timer.POLL, Timer.CLOSE)]
-        return [*quiet, *self._say_farewell()]
+        quiet: Effects = [CancelTimer(timer) for timer in DAEMON_TIMERS]
+        if self.last_round is not None and self.me.rounds_left is not None:
+            return [*quiet, *self._say_farewell()]
+        goodbyes: Effects = []
+        for number in sorted(self.daemon.peers):
+            goodbyes += self._join(self.me.to(number), True)
+        return [*quiet, *goodbyes, *self._finish()]
 
     # A member
 
@@ -222,7 +228,9 @@ class BerkeleyHost(SilentCore):
             self.is_left = True
             return [Notify(GaveUp())]
         self._asks += 1
-        after = JOIN_NS if self._asks < 8 else SECOND
+        # A little more or less, so that two who wait for the same daemon do not stay in step.
+        after = (JOIN_NS if self._asks < 8 else SECOND) * (100 + self.me.boot * self._asks % 31)
+        after //= 100
         return [*self._join(self.settings.contact), SetTimer(Timer.JOIN, after)]
 
     def _join(self, to: Hashable, leaving: bool = False) -> Effects:
@@ -258,9 +266,12 @@ class BerkeleyHost(SilentCore):
 
     def _silence_ns(self) -> int:
         """How long no poll may come until we are the one to go on."""
+        return SILENT_INTERVALS * self.me.interval_ns + self._turn_ns()
+
+    def _turn_ns(self) -> int:
+        """How much sooner those of lower number have their turn."""
         lower = sum(1 for n in self.me.roster if n < self.me.id and n != self.me.reign.daemon)
-        interval = max(self.me.interval_ns, INTERVAL_MIN_NS)
-        return SILENT_INTERVALS * interval + lower * max(interval // 2, RANK_NS_MIN)
+        return lower * max(self.me.interval_ns // 2, RANK_NS_MIN)
 
     def _on_order(self, sender: int, order: Order, now: int) -> Effects:
         if self.daemon is not None:
@@ -280,6 +291,8 @@ class BerkeleyHost(SilentCore):
     def _on_join(self, sender: int, join: Join, now: int) -> Effects:
         if self.daemon is None:
             daemon = self.me.reign.daemon
+            if sender == join.member == daemon and join.leaving:
+                return [SetTimer(Timer.SILENCE, self._turn_ns() + MILLISECOND)]
             if sender != join.member or daemon in (0, sender):
                 return []
             address = encode_address(self.me.address_of(sender))
@@ -334,8 +347,10 @@ class BerkeleyHost(SilentCore):
             self.daemon.adopt(former)
         else:
             self.daemon.told = self.me.clock.total
-        if self.settings.is_daemon and self.me.rounds_left is None:
-            self.me.rounds_left = self.settings.rounds
+        if self.settings.is_daemon:
+            self.me.interval_ns = self.settings.interval_ns
+            if self.me.rounds_left is None:
+                self.me.rounds_left = self.settings.rounds
         self._in_round, self._is_over = False, False
         stop: Effects = [CancelTimer(Timer.SILENCE), CancelTimer(Timer.JOIN)]
         if self.me.rounds_left == 0:
@@ -348,8 +363,7 @@ class BerkeleyHost(SilentCore):
         self.me.clock.claim = None
         self.member.obey(NOBODY)
         self._in_round = self._is_over = False
-        timers = (Timer.GATHER, Timer.ROUND, Timer.POLL, Timer.CLOSE, Timer.RESEND)
-        return [Notify(Yielded(reign.term, reign.daemon)), *map(CancelTimer, timers)]
+        return [Notify(Yielded(reign.term, reign.daemon)), *map(CancelTimer, DAEMON_TIMERS)]
 
     # Rounds
 
@@ -357,15 +371,15 @@ class BerkeleyHost(SilentCore):
         assert self.daemon is not None
         self.daemon.begin(is_last=self.me.rounds_left == 0)
         self._in_round = True
-        next_round = SetTimer(Timer.ROUND, self.settings.interval_ns)
+        next_round = SetTimer(Timer.ROUND, self.me.interval_ns)
         return [CancelTimer(Timer.RESEND), *self._poll(now), next_round]
 
     def _poll(self, now: int) -> Effects:
         assert self.daemon is not None
         effects = self.daemon.poll(now)
         if self.daemon.is_polled:
-            return [*effects, SetTimer(Timer.CLOSE, self.settings.answer_ns)]
-        return [*effects, SetTimer(Timer.POLL, self.settings.spacing_ns)]
+            return [*effects, SetTimer(Timer.CLOSE, self.me.answer_ns)]
+        return [*effects, SetTimer(Timer.POLL, self.me.spacing_ns)]
 
     def _close(self, now: int) -> Effects:
         assert self.daemon is not None
@@ -381,7 +395,7 @@ class BerkeleyHost(SilentCore):
         if self.me.rounds_left is not None:
             self.me.rounds_left -= 1
             if self.me.rounds_left == 0:  # look at what it came to while it is fresh
-                soon = min(self.settings.interval_ns, LOOK_AFTER_NS)
+                soon = min(self.me.interval_ns, LOOK_AFTER_NS)
                 effects.append(SetTimer(Timer.ROUND, soon))
         self._resends = 0
         return [*effects, SetTimer(Timer.RESEND, RESEND_NS)]
@@ -402,7 +416,7 @@ class BerkeleyHost(SilentCore):
         needs = round(self.daemon.pending / self.settings.max_slew_ppm * 1_000_000)
         if not needs or now + needs > self._settle_until:
             return self._say_farewell()
-        return [SetTimer(Timer.ROUND, needs + self.settings.spacing_ns)]
+        return [SetTimer(Timer.ROUND, needs + self.me.spacing_ns)]
 
     def _say_farewell(self) -> Effects:
         assert self.daemon is not None

@@ -8,6 +8,7 @@ from clocksync.berkeley.reign import NOBODY, Reign
 from clocksync.berkeley.roster import Roster
 from clocksync.berkeley.settings import BerkeleySettings
 from clocksync.runtime.mmsg import Address
+from clocksync.runtime.units import MILLISECOND
 
 
 @dataclass(slots=True)
@@ -23,12 +24,23 @@ class Me:
     """Everybody of the group that we have been told of, ourselves among them."""
     reign: Reign = NOBODY
     interval_ns: int = 0
+    """From round to round: ours, or what the daemon told that we may succeed."""
     rounds_left: int | None = None
     _counter: int = 0
 
     @property
     def id(self) -> int:
         return self.settings.id
+
+    @property
+    def spacing_ns(self) -> int:
+        """Between polls of one round."""
+        return min(10 * MILLISECOND, self.interval_ns // (4 * self.settings.polls))
+
+    @property
+    def answer_ns(self) -> int:
+        """How long answers are waited for after the last poll of a round."""
+        return min(self.interval_ns // 4, 500 * MILLISECOND)
 
     def next_number(self) -> int:
         """For a datagram: in none before, nor in one of an earlier start."""

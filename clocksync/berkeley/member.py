@@ -15,6 +15,7 @@ from clocksync.berkeley.frames import NO_BOUND, Answer, Order, Poll
 from clocksync.berkeley.me import Me
 from clocksync.berkeley.reign import Claim, Reign
 from clocksync.berkeley.roster import decode
+from clocksync.berkeley.settings import INTERVAL_MIN_NS
 from clocksync.runtime.core import Arrival, Effects, Notify, Send, Stamp, StampSource
 from clocksync.runtime.units import SECOND
 
@@ -80,7 +81,7 @@ class Member:
             self.round, self._since = poll.round, arrived
         self._answered.append(poll.number)
         self.polls, self.heard_at = self.polls + 1, now
-        self.me.interval_ns = min(poll.interval, INTERVAL_MAX_NS)
+        self.me.interval_ns = max(INTERVAL_MIN_NS, min(poll.interval, INTERVAL_MAX_NS))
         self.me.rounds_left = None if poll.rounds_left == 0xFFFF_FFFF else poll.rounds_left
         if poll.roster:
             self.me.roster = decode(poll.roster)

@@ -82,16 +82,6 @@ class BerkeleySettings:
             raise BadConfig(f"--max-drift {self.max_drift_ppm:g}: above 0, up to 10000 ppm")
 
     @property
-    def spacing_ns(self) -> int:
-        """Between polls of one round."""
-        return min(10 * MILLISECOND, self.interval_ns // (4 * self.polls))
-
-    @property
-    def answer_ns(self) -> int:
-        """How long answers are waited for after the last poll of a round."""
-        return min(self.interval_ns // 4, 500 * MILLISECOND)
-
-    @property
     def is_daemon(self) -> bool:
         """Whether it was started to be one."""
         return self.contact is None

@@ -38,7 +38,7 @@ Adjust = Annotated[
     str,
     typer.Option(metavar="S", help="As a member, follow an order no further than this a round."),
 ]
-Interval = Annotated[str, typer.Option(metavar="S", help="As the daemon: from round to round.")]
+Interval = Annotated[str, typer.Option(metavar="S", help="From round to round.")]
 Gamma = Annotated[
     str | None,
     typer.Option(
@@ -116,7 +116,6 @@ def member(
         str, typer.Option(metavar="ADDRESS:PORT", help="Where the daemon is, or any member.")
     ],
     rounds: Rounds = None,
-    interval: Interval = "1s",
     gamma: Gamma = None,
     patience: Annotated[
         str, typer.Option(metavar="S", help="Give up if no daemon is heard; 0: never.")
@@ -141,7 +140,6 @@ def member(
         id=id_,
         contact=("", 0),
         rounds=rounds,
-        interval_ns=duration(interval),
         gamma_ns=None if gamma is None else duration(gamma),
         max_drift_ppm=max_drift,
         max_slew_ppm=max_slew,

@@ -156,12 +156,15 @@ class CristianReader(SilentCore):
 
     def on_frame(self, arrival: Arrival, now: int) -> Effects:
         self._present.saw(arrival.stamp, now)
+        was_stranger = self.source.is_stranger
         heard = self.source.on_frame(arrival)
         if heard is Heard.NOTHING or self._has_ended:
             return []
         if heard is not Heard.ANSWER:
             return self._fail(heard.value)
         self.answered += 1
+        if was_stranger:  # what was lost until then only made acquaintance
+            self.attempts = 1
         if not self._is_waiting:  # late, of a question given up: it counts at the next reading
             return []
         self._is_waiting, self._silent = False, 0

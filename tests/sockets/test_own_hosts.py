@@ -61,7 +61,8 @@ def group(where: dict[int, str], key: Path | None, prefix: dict[int, list[str]],
         role = ["daemon"] if number == 1 else ["member", "--daemon", where[1]]
         offset, rate = OFFSETS[number]
         line = [*COMMAND, "berkeley", *role, "--id", str(number), "--listen", listen, "--json"]
-        line += [f"--offset={offset}", f"--rate={rate}", "--interval", "0.2"]
+        line += [f"--offset={offset}", f"--rate={rate}"]
+        line += ["--interval", "0.2"] if number == 1 else []
         line += ["--key", str(key)] if key else []
         commands[number] = [*prefix.get(number, []), *line, *(more if number == 1 else ())]
     return commands

@@ -150,6 +150,18 @@ def test_a_silent_daemon_is_succeeded_in_the_next_term() -> None:
     assert [send.to for send in polls] == [1, 3, 4], "the old one is asked too"
 
 
+def test_a_daemon_that_goes_is_succeeded_at_once_in_turn() -> None:
+    waits = {}
+    for number in (2, 3):
+        host = member(number)
+        hear(host, 1, POLL)
+        (timer,) = hear(host, 1, Join(1, 77, 1, 1, 1, b""))
+        assert timer.timer is Timer.SILENCE
+        waits[number] = timer.after
+        assert hear(host, 4, Join(1, 77, 1, 1, 1, b"")) == [], "of another it is hearsay"
+    assert waits == {2: MILLISECOND, 3: MILLISECOND + SECOND // 2}
+
+
 def test_hearsay_does_not_make_a_daemon_yield() -> None:
     host = member(3)
     hear(host, 1, POLL)

@@ -5,10 +5,12 @@ from random import Random
 import pytest
 
 from clocksync.berkeley import FRAMES, BerkeleyHost, BerkeleySettings, Obeyed, Role
+from clocksync.berkeley.frames import Join
 from clocksync.peers.datagram import Datagrams
 from clocksync.peers.sealed import Sealed
 from clocksync.runtime.simulation import Link, Uniform, World
 from clocksync.runtime.units import MILLISECOND, SECOND
+from clocksync.security.datagram import HELLO_BYTES
 from clocksync.security.plain import PlainSealer
 from tests.clocksync.security.talk import sealer
 
@@ -88,6 +90,12 @@ def test_without_their_daemon_members_that_never_spoke_find_each_other():
     assert hosts[3].member.orders > 4
     one, other = settled(world, hosts, 2, 3)
     assert abs(one - other) < MILLISECOND
+
+
+def test_a_request_to_join_draws_a_hello_of_its_own():
+    """Else a stranger that asks at the same pace could take every hello for itself."""
+    join = Join(2, 1, 0, 0, 0, b"")
+    assert len(sealer(2).seal(Join.KIND, join.encode())) >= HELLO_BYTES
 
 
 def test_who_has_no_key_is_no_member():
