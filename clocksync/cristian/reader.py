@@ -43,6 +43,7 @@ from clocksync.steering import Present, Steering
 BACK_OFF_MAX = 8
 REST_NS_MAX = 1_024 * SECOND
 ACQUAINTANCE_NS = 50 * MILLISECOND
+ACQUAINTANCE_ASKS = 8
 SAMPLES_KEPT = 32
 SKEW_BOUND_PPM = 50.0
 """The steered clock's rate is corrected by a skew that is known to within this."""
@@ -189,7 +190,10 @@ class CristianReader(SilentCore):
     def _unanswered(self, now: int) -> Effects:
         self._is_waiting = False
         self._silent += 1
-        if self.attempts < self.settings.attempts:
+        most = self.settings.attempts
+        if self.source.is_stranger:  # it takes some questions to be let in
+            most = max(most, ACQUAINTANCE_ASKS)
+        if self.attempts < most:
             return self._attempt(now)
         if self.answered:
             return self._conclude(self.source.samples[-1].t4, now)

@@ -81,13 +81,13 @@ def test_a_least_delay_that_is_none_is_found_out() -> None:
 
 
 def test_who_does_not_answer_is_asked_ever_less_often_and_then_given_up() -> None:
-    world, _ = world_of(3, attempts=6, timeout_ns=SECOND)
+    world, _ = world_of(3, attempts=9, timeout_ns=SECOND)
     world.cut(2, 1)
     world.run(300 * SECOND)
     (told,) = [t for t in world.told if isinstance(t.event, Failed)]
-    assert told.event == Failed("no answer to 6 questions", 6)
+    assert told.event == Failed("no answer to 9 questions", 9)
     # A stranger may only have to be made acquaintance with: 50, 100, 200 ms, and so on.
-    assert told.time == pytest.approx((1 + 2 + 4 + 8 + 8 + 8) * 50 * MS, rel=0.01)
+    assert told.time == pytest.approx((1 + 2 + 4 + 6 * 8) * 50 * MS, rel=0.01)
 
 
 def test_loss_costs_attempts_and_never_truth() -> None:
