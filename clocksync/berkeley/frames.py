@@ -30,7 +30,7 @@ class Join(Frame):
     term: Annotated[U64, "the term it obeys; 0: none"]
     daemon: Annotated[U16, "that term's daemon; 0: none"]
     address: Annotated[bytes, Sized(64, 8), "where it is, if the sender hands this on: host:port"]
-    padding: Annotated[bytes, Fixed(16)] = bytes(16)
+    padding: Annotated[bytes, Fixed(16), "nothing; makes it long enough"] = bytes(16)
 
 
 @dataclass(frozen=True, slots=True)
