@@ -19,15 +19,15 @@ from clocksync.cristian.reading import Reading
 from clocksync.cristian.settings import CristianSettings
 from clocksync.cristian.sources import NtpSource, PeerSource, Source
 from clocksync.measuring.run import run_blocking
-from clocksync.measuring.settings import HostSpec
+from clocksync.measuring.settings import NTP_PORT, HostSpec
 from clocksync.ntp.codec import NtpCodec
-from clocksync.peers.endpoint import Endpoint, PeerSettings
+from clocksync.peers.endpoint import DEFAULT_PORT, Endpoint, PeerSettings
 from clocksync.peers.frames import Echo, Probe
 from clocksync.peers.steady import SteadyClock
 from clocksync.runtime.addresses import resolve
 from clocksync.runtime.clocks import reading_precision
 from clocksync.runtime.entropy import UnpredictableRandom
-from clocksync.runtime.errors import NotSynchronised
+from clocksync.runtime.errors import BadConfig, NotSynchronised
 from clocksync.runtime.interval import Interval
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.udp import StampClock, UdpDriver
@@ -76,7 +76,11 @@ class CristianClock:
             precision_ns=precision_ns,
             **settings,
         )
-        self._spec = HostSpec.parse(host) if peers is None else HostSpec.parse(host, 3190)
+        self._spec = spec = HostSpec.parse(host)
+        if spec.nts:
+            raise BadConfig(f"{spec.text}: NTS is for `clocksync measure`; this asks by plain NTP")
+        if peers is not None and spec.port == NTP_PORT and not host.rstrip().endswith(":123"):
+            self._spec = replace(spec, port=DEFAULT_PORT)
         self._is_polite = interval_ns is None
         self._peers, self._follows = peers, follows
         self._on_event = on_event or (lambda event: None)
