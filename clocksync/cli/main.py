@@ -11,8 +11,8 @@ from clocksync import __version__
 from clocksync.cli.agent import agent
 from clocksync.cli.berkeley import berkeley
 from clocksync.cli.convert import convert
-from clocksync.cli.doctor import doctor
 from clocksync.cli.cristian import cristian
+from clocksync.cli.doctor import doctor
 from clocksync.cli.gnss import gnss
 from clocksync.cli.key import key
 from clocksync.cli.measure import measure

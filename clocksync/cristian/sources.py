@@ -99,7 +99,7 @@ class NtpSource:
             self.association.give_up(self._waiting.cookie)
 
     def forget(self, keep: int = 0) -> None:
-        self.association.forget_samples(keep)
+        self.association.retire(keep)
 
     @property
     def is_stranger(self) -> bool:
