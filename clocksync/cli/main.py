@@ -18,6 +18,7 @@ from clocksync.cli.key import key
 from clocksync.cli.measure import measure
 from clocksync.cli.now import now
 from clocksync.cli.plot import plot
+from clocksync.cli.rbs import rbs
 from clocksync.cli.running import run_app
 from clocksync.cli.serve import serve
 from clocksync.cli.waitsync import waitsync
@@ -45,6 +46,7 @@ app.command()(agent)
 app.add_typer(berkeley, name="berkeley")
 app.add_typer(key, name="key")
 app.command()(convert)
+app.add_typer(rbs, name="rbs")
 
 
 def _version(wanted: bool) -> None:

@@ -116,6 +116,7 @@ class Endpoint:
         on_event: called with the event of every ``Notify``.
         clock: what stamps are told in: the system's wall clock, or one over it that is wrong on
             purpose.
+        kernel_stamps: False keeps to this program's own readings, for comparison.
     """
 
     def __init__(
@@ -126,12 +127,13 @@ class Endpoint:
         *,
         on_event: Callable[[object], None] | None = None,
         clock: StampClock | None = None,
+        kernel_stamps: bool = True,
     ) -> None:
         self.core, self.settings = core, settings
         self.sealed = Sealed(
             core, settings.sealer(), frames, settings.addresses, settings.multicast
         )
-        self._on_event, self._clock = on_event, clock
+        self._on_event, self._clock, self._kernel_stamps = on_event, clock, kernel_stamps
         self._driver: UdpDriver | None = None
 
     @property
@@ -156,6 +158,7 @@ class Endpoint:
             on_event=self._on_event,
             clock=self._clock,
             listen=self.settings.listen,
+            kernel_stamps=self._kernel_stamps,
         )
         try:
             if self.settings.multicast is not None:
