@@ -31,7 +31,12 @@ from clocksync.runtime.interval import Interval
 
 BURST = 8
 """Exchanges in a row: the paths are warm, and the fastest of them is nearly symmetric."""
-BURSTS_MAX = 128
+BURSTS_MAX = 64
+"""Bursts that are remembered."""
+BURSTS_COMPARED = 16
+"""Of those, how many the bias is found from: it wanders with the load of switches and hosts."""
+BURSTS_LEAST, POINTS_LEAST = 3, 16
+"""With fewer at the same time as broadcasts, earlier and later ones count as well."""
 EPOCH_BITS, ID_BITS, COUNT_BITS = 24, 16, 24
 _DRAW = (1 << COUNT_BITS - 1) - 1
 
@@ -181,8 +186,10 @@ class Contact:
             return None
         line, bias, error = None, None, None
         if latest:
-            line = fit(latest)
-            bias, error = self._bias(points, line if len(points) == len(latest) else fit(points))
+            # The latest M give the offset. The slope comes from all there are, as does the bias
+            # from all that are as old as the bursts: both change slowly, if at all.
+            line = fit(latest).along(fit(points))
+            bias, error = self._bias(points)
             offset = line.value(as_of) - (bias or 0)
         else:
             offset = self.bursts[-1][1] if self.bursts else interval.middle
@@ -200,13 +207,15 @@ class Contact:
             bias_ns=bias,
         )
 
-    def _bias(self, points: list[tuple[int, int]], line: Fit) -> tuple[int | None, float | None]:
+    def _bias(self, points: list[tuple[int, int]]) -> tuple[int | None, float | None]:
         """How much later broadcasts come to the other than to us, ns, and its standard error."""
         first, last = span_of(points)
         inside = [burst for burst in self.bursts if first <= burst[0] <= last]
-        bursts = inside if len(inside) >= 3 else list(self.bursts)
+        bursts = (inside if len(inside) >= BURSTS_LEAST else list(self.bursts))[-BURSTS_COMPARED:]
         if not bursts:
             return None, None
+        during = [point for point in points if point[0] >= bursts[0][0]]
+        line = fit(during if len(during) >= POINTS_LEAST else points)
         return middle_of([line.value(at) - offset for at, offset in bursts])
 
 

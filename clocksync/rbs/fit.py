@@ -16,7 +16,7 @@ numpy is loaded when the first line is drawn.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CERTAIN = 3.0
 """Standard errors from 0 at which a slope is believed."""
@@ -58,6 +58,10 @@ class Fit:
         if self.slope is None or not self.is_sloping:
             return self.offset
         return self.offset + round(self.slope * (at - self.at))
+
+    def along(self, longer: "Fit") -> "Fit":
+        """This mean, with the slope of a line through more points."""
+        return replace(self, slope=longer.slope, slope_error=longer.slope_error)
 
     def error(self, at: int) -> float | None:
         """The standard error of that, ns."""
