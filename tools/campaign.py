@@ -48,6 +48,7 @@ CAMPAIGNS = {
     "multicast": "tests.cluster.multicast_runs:check",
     "mutex": "tests.cluster.mutex_properties:check",
     "mutex-storm": "tests.cluster.mutex_properties:check_storm",
+    "rbs": "tests.cluster.rbs_properties:check",
     "replication": "tests.cluster.replication_runs:check",
     "ring": "tests.cluster.ring_runs:check",
     "ring-day": "tests.cluster.ring_long:check_day",

@@ -19,6 +19,7 @@ MODULES = (
     "clocksync.ntp.packet",
     "clocksync.peers.frames",
     "clocksync.berkeley.frames",
+    "clocksync.rbs.frames",
     "ordering.election.frames",
     "ordering.links.segment",
     "ordering.mutex.frames",

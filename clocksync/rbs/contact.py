@@ -138,7 +138,9 @@ class Contact:
             if not self.proven.add(sample):
                 self.contradictions += 1
                 self._begin_anew(sample.t1)
-        best = min(samples, key=lambda s: (not s.interleaved, s.delay_ns), default=None)
+        # Only where both departures are known is the middle more than a guess.
+        exact = [sample for sample in samples if sample.interleaved]
+        best = min(exact, key=lambda sample: sample.delay_ns, default=None)
         if best is not None:
             self.bursts.append((best.t4, best.offset_ns))
 

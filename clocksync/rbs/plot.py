@@ -4,7 +4,7 @@ The palette is that of Okabe and Ito, which people with any colour vision tell a
 has a mark of its own as well, and its name beside its end.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,17 @@ def draw_receiver(core: Receiver, path: Path) -> None:
     )
 
 
-def draw(series: Mapping[str, Rows], path: Path, *, title: str, axis: str, note: str = "") -> None:
-    """Draw one line for each of `series` that has rows, mean and standard deviation, into a file
-    whose kind its name tells."""
+def draw(
+    series: Mapping[str, Rows],
+    path: Path,
+    *,
+    title: str,
+    axis: str,
+    note: str = "",
+    dashed: Collection[str] = (),
+) -> None:
+    """Draw one line for each of `series` that has rows, with its standard deviation as a band
+    (but for those that are `dashed`), into a file whose kind its name tells."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -69,11 +77,11 @@ def draw(series: Mapping[str, Rows], path: Path, *, title: str, axis: str, note:
         figure, axes = pyplot.subplots(figsize=(7.6, 4.6), layout="constrained")
         drawn = {name: rows for name, rows in series.items() if rows}
         _axes(axes, title, axis, [row[0] for rows in drawn.values() for row in rows])
-        _paper(axes)
-        ends = [
-            _line(axes, rows, _COLOURS[n % len(_COLOURS)], _MARKS[n % len(_MARKS)])
-            for n, rows in enumerate(drawn.values())
-        ]
+        _paper(axes, [row[0] for rows in drawn.values() for row in rows] or [1, 100])
+        ends = []
+        for n, (name, rows) in enumerate(drawn.items()):
+            colour, mark = _COLOURS[n % len(_COLOURS)], _MARKS[n % len(_MARKS)]
+            ends.append(_line(axes, rows, colour, mark, name in dashed))
         _name_ends(axes, list(drawn), ends)
         if note:
             figure.supxlabel(note, fontsize=8, color=_GREY, x=0.01, ha="left")
@@ -103,30 +111,37 @@ def _axes(axes: Any, title: str, axis: str, counts: list[int]) -> None:
     axes.set_xlim(min(ticks) * 0.9, max(ticks) * 3.2)  # room for the names at the right
 
 
-def _paper(axes: Any) -> None:
+def _paper(axes: Any, counts: list[int]) -> None:
     low, high = PAPER_US - PAPER_DEVIATION_US, PAPER_US + PAPER_DEVIATION_US
-    axes.axhspan(low, high, color="#bdbdbd", alpha=0.28, linewidth=0)
-    axes.axhline(PAPER_US, color=_GREY, linestyle=(0, (5, 3)), linewidth=1.2)
+    ends = [min(counts), max(counts)]
+    axes.fill_between(ends, low, high, color="#bdbdbd", alpha=0.28, linewidth=0)
+    axes.plot(ends, [PAPER_US] * 2, color=_GREY, linestyle=(0, (5, 3)), linewidth=1.2)
     axes.annotate(
         f"the paper, M = 30: {PAPER_US} ± {PAPER_DEVIATION_US} us",
-        (axes.get_xlim()[1], PAPER_US),
-        xytext=(-2, 4),
+        (min(counts), PAPER_US),
+        xytext=(6, -4),
         textcoords="offset points",
-        ha="right",
-        va="bottom",
+        ha="left",
+        va="top",
         fontsize=8.5,
         color="#4a4a4a",
     )
 
 
-def _line(axes: Any, rows: Rows, colour: str, mark: str) -> tuple[float, float, str]:
+def _line(
+    axes: Any, rows: Rows, colour: str, mark: str, is_dashed: bool
+) -> tuple[float, float, str]:
     """Draw one; where it ends, and its colour."""
     counts = [row[0] for row in rows]
     means = [max(row[1], 1.0) / 1000 for row in rows]
-    low = [max(row[1] - row[2], row[1] / 4, 1.0) / 1000 for row in rows]
-    high = [(row[1] + row[2]) / 1000 for row in rows]
-    axes.fill_between(counts, low, high, color=colour, alpha=0.12, linewidth=0)
-    axes.plot(counts, means, color=colour, marker=mark, markersize=5, linewidth=1.8)
+    if not is_dashed:
+        low = [max(row[1] - row[2], row[1] / 4, 1.0) / 1000 for row in rows]
+        high = [(row[1] + row[2]) / 1000 for row in rows]
+        axes.fill_between(counts, low, high, color=colour, alpha=0.14, linewidth=0)
+    style = (0, (4, 2)) if is_dashed else "-"
+    axes.plot(
+        counts, means, linestyle=style, color=colour, marker=mark, markersize=5.5, linewidth=1.8
+    )
     return counts[-1], means[-1], colour
 
 

@@ -58,7 +58,8 @@ def every_bound_holds_the_truth(played: Played, host: int, counted: Counter[str]
         if scenario.liar and relation.hops > 1:
             # It may lead over the liar, and is documented to be worth no more than that.
             direct = scenario.is_direct(relation.a, relation.b) and scenario.fault == "none"
-            if direct and played.is_over and not scenario.late:
+            told = any(scenario.is_direct(host, other) for other in (relation.a, relation.b))
+            if direct and told and played.is_over and not scenario.late:
                 raise Violated(f"{scenario}\nthey hear each other, and yet: {_said(relation)}")
             continue
         a = (relation.a, receiver.web.epoch_of(relation.a))

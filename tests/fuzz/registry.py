@@ -17,4 +17,5 @@ TARGETS = (
     "tests.fuzz.ring_engine",
     "tests.fuzz.datagrams",
     "tests.fuzz.berkeley_host",
+    "tests.fuzz.rbs_receiver",
 )
