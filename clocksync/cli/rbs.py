@@ -55,7 +55,7 @@ def beacon(
     insecure_plaintext: peer_options.Insecure = False,
     fleet: peer_options.Fleet = "clocks",
 ) -> None:
-    """Multicast broadcasts for receivers to compare. They carry a number, and no time."""
+    """Multicast broadcasts: a number each, no time."""
     from clocksync.rbs.beacon import Beacon
     from clocksync.rbs.run import draw
     from clocksync.runtime.units import format_duration
@@ -143,7 +143,7 @@ def receiver(
         typer.Option(metavar="FILE", help="Draw precision against M: .svg, .png or .pdf."),
     ] = None,
 ) -> None:
-    """Compare clocks with all other receivers of the same broadcasts, and print all pairs."""
+    """Compare clocks with other receivers; print all pairs."""
     from clocksync.peers.endpoint import wrong_clock
     from clocksync.rbs import report
     from clocksync.rbs.receiver import Ended, ReceiverSettings

@@ -49,7 +49,8 @@ FRESH_MAX = 64
 """Stamps that nobody was told that make a report due before its time."""
 REPORTS_APART_NS = 10 * MILLISECOND
 """A report never follows another sooner."""
-LINGER_NS_MIN = 250 * MILLISECOND
+LINGER_NS_MIN = SECOND
+"""So long it stays for the others, who may have begun a little later, or miss a report."""
 BURSTS_WANTED = 5
 """Two-way bursts with another before a receiver is content to end."""
 
