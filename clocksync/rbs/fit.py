@@ -24,6 +24,8 @@ OUTLIER = 3.0
 """Median distances from the line beyond which a point is left out."""
 LEAST_DISTANCE_NS = 10.0
 """Below this nothing is an outlier: stamps are not better than that."""
+NORMAL = 1.4826
+"""What makes a standard deviation of a median distance, where noise is normal."""
 _ROUNDS_MAX = 20
 
 Points = Sequence[tuple[int, int]]
@@ -103,7 +105,9 @@ def fit(points: Points) -> Fit:
         kept = still
     used = int(kept.sum())
     squares = float((distances[kept] ** 2).sum())
-    scatter = math.sqrt(squares / max(1, used - 2))
+    # What was left out takes the tails of ordinary noise with it: the scatter of what is left is
+    # too small by a third. The median distance of all points does not know of that.
+    scatter = max(math.sqrt(squares / max(1, used - 2)), NORMAL * float(numpy.median(distances)))
     return Fit(
         first_at + round(float(middle)),
         first_offset + round(float(mean)),
@@ -139,8 +143,8 @@ def middle_of(values: Sequence[int]) -> tuple[int, float | None]:
     if len(ordered) < 3:
         return median, None
     away = sorted(abs(value - median) for value in ordered)
-    # 1.4826 makes a standard deviation of it, 1.2533 the standard error of a median of a mean's.
-    spread = 1.4826 * 1.2533 * away[len(away) // 2] / math.sqrt(len(ordered))
+    # 1.2533 makes the standard error of a median of a mean's.
+    spread = NORMAL * 1.2533 * away[len(away) // 2] / math.sqrt(len(ordered))
     return median, round(spread, 1)
 
 

@@ -328,7 +328,7 @@ class Receiver(SilentCore):
     def _report(self, now: int) -> Effects:
         self._reported_at = now
         is_last = self._state is not _State.HEARING
-        every = self.settings.report_ns // 4 if is_last else self.settings.report_ns
+        every = self.settings.report_ns // 2 if is_last else self.settings.report_ns
         reports = self._untold.reports(self.epoch, whole=is_last)
         sends: Effects = [Send(EVERYBODY, report) for report in reports]
         return [*sends, SetTimer(_Timer.REPORT, every)]

@@ -187,7 +187,9 @@ class Liar(SilentCore):
             case Report(), "extremes":
                 base = random.choice((-(2**63), 2**63 - 1, 0))
                 first = random.choice((0, 2**64 - 1))
-                return replace(frame, base=base, first=first, heard=(2**64 - 1, 0, *frame.heard))
+                return replace(
+                    frame, base=base, first=first, heard=(2**64 - 1, 0, *frame.heard[:100])
+                )
             case Report(), "epochs":
                 return replace(frame, epoch=random.choice((1, 2, frame.epoch)))
             case Relations(), "relations" | "extremes" if frame.others:
