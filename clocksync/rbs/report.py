@@ -117,7 +117,7 @@ def table(core: Receiver, relations: list[Relation]) -> "Table":
         shown.add_row(
             str(relation.a),
             str(relation.b),
-            ahead(relation.offset_ns),
+            ahead(relation.offset_ns, relation.error_bound_ns),
             f"± {format_duration(relation.error_bound_ns)}",
             _duration(relation.standard_error_ns),
             UNKNOWN if relation.skew_ppm is None else f"{relation.skew_ppm:+.2f}",
@@ -128,15 +128,19 @@ def table(core: Receiver, relations: list[Relation]) -> "Table":
     return shown
 
 
-def ahead(offset_ns: int) -> str:
-    """What an offset, b minus a, says of b.
+def ahead(offset_ns: int, bound_ns: int = 0) -> str:
+    """What an offset, b minus a, says of b: with as many digits as its bound makes sense of.
 
     >>> ahead(412_000), ahead(-3), ahead(0)
     ('412 us ahead', '3 ns behind', 'even')
+    >>> ahead(3_000_000_412, 2_500)
+    '3.0000004 s ahead'
     """
     if not offset_ns:
         return "even"
-    return f"{format_duration(abs(offset_ns))} {'ahead' if offset_ns > 0 else 'behind'}"
+    magnitude = abs(offset_ns)
+    digits = max(3, len(str(magnitude)) - len(str(bound_ns)) + 2) if bound_ns else 3
+    return f"{format_duration(magnitude, digits)} {'ahead' if offset_ns > 0 else 'behind'}"
 
 
 def way(relation: Relation) -> str:

@@ -42,7 +42,7 @@ def one_input(data: bytes) -> None:
     for sender in (2, 3):
         core.on_frame(arrival(Report(sender, 0, 0, 0, 0, ()), sender, now), now)
     rest = data
-    for step in range(4):
+    for step in range(3):
         now += 10_000_000
         effects += core.on_timer(_Timer.PROBE, now) if step < 2 else []
         effects += core.on_frame(arrival(Broadcast(9, step), 50, now), now)
@@ -64,7 +64,8 @@ def one_input(data: bytes) -> None:
     for effect in [*core.on_timer(_Timer.REPORT, now), *core.on_timer(_Timer.RELATE, now)]:
         if isinstance(effect, Send):
             assert effect.frame.encode()
-    assert to_json(core, now)
+    if len(data) % 8 == 0:  # it takes as long as all the rest
+        assert to_json(core, now)
 
 
 def arrival(frame, sender: int, now: int) -> Arrival:
