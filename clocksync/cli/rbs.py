@@ -177,6 +177,8 @@ def receiver(
 
     core = asyncio.run(run()).core
     if core.ended is Ended.SILENCE:
+        if core.is_beacons_namesake:
+            raise BadConfig(f"the beacon is numbered {id} as well: give each host its own --id")
         raise BadConfig(_nothing_heard(group, settings))
     _print(core, json)
     if plot is not None:

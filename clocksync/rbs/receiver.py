@@ -42,6 +42,7 @@ from clocksync.runtime.core import (
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.interval import Interval
 from clocksync.runtime.units import MILLISECOND, SECOND
+from clocksync.runtime.wire import Frame
 
 FRAMES = (Broadcast, Report, Relations, Probe, Echo)
 CONTACTS_MAX = 64
@@ -163,6 +164,8 @@ class Receiver(SilentCore):
     """When each was heard last, by our monotonic clock."""
     namesakes: set[int] = field(default_factory=set)
     """Epochs of others that go by our number."""
+    is_beacons_namesake: bool = False
+    """Whether a beacon goes by our number, and so cannot be heard."""
     restarts: dict[int, int] = field(default_factory=dict)
     """How often each of the others came with another clock."""
     ended: Ended | None = None
@@ -201,8 +204,7 @@ class Receiver(SilentCore):
             return []
         self._reading = (arrival.stamp.time, now)
         if sender == self.me:
-            if isinstance(frame, Report) and frame.epoch != self.epoch and len(self.namesakes) < 8:
-                self.namesakes.add(frame.epoch)
+            self._note_namesake(frame)
             return []
         match frame:
             case Broadcast():
@@ -288,6 +290,13 @@ class Receiver(SilentCore):
         return precision_by_count([offset - line.value(at) for at, offset in points], counts)
 
     # What it does
+
+    def _note_namesake(self, frame: Frame) -> None:
+        """What comes by our number is our own, come back; or of another that has the same."""
+        if isinstance(frame, Report) and frame.epoch != self.epoch and len(self.namesakes) < 8:
+            self.namesakes.add(frame.epoch)
+        elif isinstance(frame, Broadcast):
+            self.is_beacons_namesake = True
 
     def _on_broadcast(self, beacon: int, frame: Broadcast, stamp: Stamp, now: int) -> Effects:
         name = BeaconName(beacon, frame.series)

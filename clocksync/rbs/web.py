@@ -127,8 +127,10 @@ class Web:
         return bad, looked_at
 
     def told(self, told_at: int) -> list[Relations]:
-        """What we tell others, when our clock reads `told_at`."""
-        known = [r for r in self.known().values() if _can_be_told(r, told_at)]
+        """What we tell others, when our clock reads about `told_at`."""
+        everything = self.known().values()
+        told_at = max([told_at, *(relation.as_of for relation in everything)])
+        known = [relation for relation in everything if _can_be_told(relation, told_at)]
         return [
             _written(self.epoch, told_at, known[n : n + TOLD_MAX])
             for n in range(0, len(known), TOLD_MAX)

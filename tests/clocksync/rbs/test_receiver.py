@@ -189,6 +189,9 @@ def test_another_of_its_own_number_is_told_of():
     assert talk.hear(HELLO, sender=1) == []
     assert talk.core.contacts == {}
     assert "numbered 1 too" in to_document(talk.core, 0)["cautions"][0]
+    talk.hear(Broadcast(7, 1), sender=1)
+    assert talk.core.is_beacons_namesake
+    assert talk.core.count == 0
 
 
 def test_after_the_last_broadcast_it_reports_at_once_and_ends_in_bounded_time():
