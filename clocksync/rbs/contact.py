@@ -33,10 +33,8 @@ BURST = 8
 """Exchanges in a row: the paths are warm, and the fastest of them is nearly symmetric."""
 BURSTS_MAX = 64
 """Bursts that are remembered."""
-BURSTS_COMPARED = 16
-"""Of those, how many the bias is found from: it wanders with the load of switches and hosts."""
-BURSTS_LEAST, POINTS_LEAST = 3, 16
-"""With fewer at the same time as broadcasts, earlier and later ones count as well."""
+BURSTS_LEAST, POINTS_LEAST = 4, 16
+"""How many bursts, and broadcasts at the same time, are compared for the bias at the least."""
 EPOCH_BITS, ID_BITS, COUNT_BITS = 24, 16, 24
 _DRAW = (1 << COUNT_BITS - 1) - 1
 
@@ -188,10 +186,10 @@ class Contact:
             return None
         line, bias, error = None, None, None
         if latest:
-            # The latest M give the offset. The slope comes from all there are, as does the bias
-            # from all that are as old as the bursts: both change slowly, if at all.
-            line = fit(latest).along(fit(points))
-            bias, error = self._bias(points)
+            # The latest M give the offset; the slope, which hardly changes, comes from all.
+            whole = fit(points)
+            line = fit(latest).along(whole)
+            bias, error = self._bias(points, latest, whole)
             offset = line.value(as_of) - (bias or 0)
         else:
             offset = self.bursts[-1][1] if self.bursts else interval.middle
@@ -209,16 +207,22 @@ class Contact:
             bias_ns=bias,
         )
 
-    def _bias(self, points: list[tuple[int, int]]) -> tuple[int | None, float | None]:
-        """How much later broadcasts come to the other than to us, ns, and its standard error."""
+    def _bias(
+        self, points: list[tuple[int, int]], latest: list[tuple[int, int]], whole: Fit
+    ) -> tuple[int | None, float | None]:
+        """How much later broadcasts come to the other than to us, ns, and its standard error: at
+        the time of the latest, because it wanders with the load of switches and hosts."""
         first, last = span_of(points)
-        inside = [burst for burst in self.bursts if first <= burst[0] <= last]
-        bursts = (inside if len(inside) >= BURSTS_LEAST else list(self.bursts))[-BURSTS_COMPARED:]
+        bursts = [burst for burst in self.bursts if first <= burst[0] <= last]
+        if len(bursts) < BURSTS_LEAST:
+            bursts = list(self.bursts)
         if not bursts:
             return None, None
-        during = [point for point in points if point[0] >= bursts[0][0]]
-        line = fit(during if len(during) >= POINTS_LEAST else points)
-        return middle_of([line.value(at) - offset for at, offset in bursts])
+        recent = [burst for burst in bursts if burst[0] >= latest[0][0]]
+        compared = recent if len(recent) >= BURSTS_LEAST else bursts[-BURSTS_LEAST:]
+        during = [point for point in points if point[0] >= compared[0][0]]
+        line = fit(during if len(during) >= POINTS_LEAST else points[-POINTS_LEAST:]).along(whole)
+        return middle_of([line.value(at) - offset for at, offset in compared])
 
 
 def _within(

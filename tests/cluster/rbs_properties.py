@@ -31,12 +31,16 @@ def judge(scenario: Scenario) -> Counter[str]:
         Violated: something was not as promised.
     """
     counted: Counter[str] = Counter(runs=1)
+    done: set[tuple[int, int]] = set()
 
     def look(played: Played) -> None:
         counted["looks"] += 1
         for host in played.running:
-            if host == scenario.liar:
-                continue
+            life = (host, played.receiver(host).epoch)
+            if host == scenario.liar or (life in done and not played.is_over):
+                continue  # who has ended learns nothing more
+            if any(isinstance(event, Ended) for event in played.world.events(host)):
+                done.add(life)
             if (counted["looks"] + host) % EVERY == 0 or played.is_over:
                 every_bound_holds_the_truth(played, host, counted)
 

@@ -35,7 +35,7 @@ LOOK_NS = 60 * MILLISECOND
 RUN_NS = 4 * SECOND
 EAST, WEST = 101, 102
 """The beacons of the two domains."""
-LIES = ("stamps", "extremes", "relations", "echoes", "epochs")
+LIES = ("stamps", "extremes", "relations", "huge relations", "echoes", "epochs")
 FAULTS = ("none", "none", "restart", "beacon dies", "receiver dies", "twin beacon", "garbage")
 
 
@@ -192,8 +192,8 @@ class Liar(SilentCore):
                 )
             case Report(), "epochs":
                 return replace(frame, epoch=random.choice((1, 2, frame.epoch)))
-            case Relations(), "relations" | "extremes" if frame.others:
-                huge = self.lie == "extremes"
+            case Relations(), "relations" | "huge relations" if frame.others:
+                huge = self.lie == "huge relations"
                 shift = random.choice((-1, 1)) * random.randint(200, 1000) * MICROSECOND
                 if huge:
                     shift = random.choice((-(2**63), 2**62))

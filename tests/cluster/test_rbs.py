@@ -16,7 +16,7 @@ from tests.cluster.rbs_properties import (
 )
 from tests.cluster.rbs_world import FAULTS, LIES, play
 
-SEEDS, PART = 24, 12
+SEEDS, PART = 20, 10
 
 
 @pytest.mark.slow
