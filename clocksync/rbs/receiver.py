@@ -215,8 +215,7 @@ class Receiver(SilentCore):
                 self.web.hear(sender, frame)
             case Probe():
                 if self.settings.two_way and is_for(frame, self.epoch):
-                    answer = self._answerer.on_probe(sender, frame, arrival.stamp)
-                    return [answer] if answer else []
+                    return [self._answerer.on_probe(sender, frame, arrival.stamp)]
             case Echo():
                 contact = self.contacts.get(sender)
                 send = contact and contact.on_echo(frame, arrival.stamp)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from clocksync.ntp.sample import Sample
-from clocksync.peers.twoway import Answerer
+from clocksync.peers.twoway import Asker
 from clocksync.rbs import contact, receiver, relation, web
 from clocksync.rbs.contact import Contact, Proven
 from clocksync.rbs.fit import Fit, fit
@@ -179,14 +179,16 @@ def what_was_known_of_an_earlier_clock_stays(patch):
 
 
 @caught_by(_seeds)
-def a_probe_that_comes_twice_is_answered_twice(patch):
-    right = Answerer.on_probe
+def the_answers_to_a_probe_that_came_twice_are_mixed_up(patch):
+    right = Asker.on_echo
 
-    def on_probe(self, peer, probe, arrived):
-        self._answered.clear()
-        return right(self, peer, probe, arrived)
+    def on_echo(self, echo, stamp):
+        earlier = self._exchanges.get(echo.earlier)
+        if earlier is not None:
+            echo = replace(echo, earlier_arrived=earlier.arrived_there)
+        return right(self, echo, stamp)
 
-    patch.setattr(Answerer, "on_probe", on_probe)
+    patch.setattr(Asker, "on_echo", on_echo)
 
 
 @caught_by(_seeds)

@@ -31,7 +31,7 @@ SEEDS = (
     bytes([2]) + told().encode(),
     bytes([2]) + told(3).encode(),
     bytes([3]) + Probe(probe_number(7, 2, 9)).encode(),
-    bytes([4]) + Echo(START, START, 0, 0, FIRST).encode(),
+    bytes([4]) + Echo(START, START, 0, 0, 0, FIRST).encode(),
 )
 
 

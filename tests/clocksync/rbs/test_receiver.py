@@ -67,13 +67,13 @@ class Talk:
     def burst(self, offset=0, delay=10 * MICROSECOND):
         """Let the next burst be answered by a clock that is `offset` ahead."""
         send = sends(self.tick(_Timer.PROBE), Probe)[0]
-        earlier, earlier_left = 0, 0
+        earlier, earlier_at = 0, 0
         while send:
             number = send.frame.number
             self.core.on_sent(send.tag, Stamp(START + self.now, StampSource.KERNEL), self.now)
             there = START + self.now + delay + offset
-            echo = Echo(there, there, earlier, earlier_left, number)
-            earlier, earlier_left = number, there
+            echo = Echo(there, there, earlier, earlier_at, earlier_at, number)
+            earlier, earlier_at = number, there
             said = self.hear(echo, send.to, at=self.now + 2 * delay)
             send = next(iter(sends(said, Probe)), None)
             self.now += 4 * delay
