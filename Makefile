@@ -43,6 +43,10 @@ bench: $(INSTALLED) ## every figure beside its peers, in one run (root on Linux;
 	@$(BIN)/python -m benchmarks.accuracy
 	@$(BIN)/python -m benchmarks.probe_cost
 	@$(BIN)/python -m benchmarks.serve_rate
+	@$(BIN)/python -m benchmarks.watch
+	@$(BIN)/python -m benchmarks.cristian
+	@$(BIN)/python -m benchmarks.berkeley
+	@$(BIN)/python -m benchmarks.rbs
 	@$(BIN)/python -m benchmarks.authentication
 	@$(BIN)/python -m benchmarks.scales
 	@$(BIN)/python -m benchmarks.gnss
