@@ -18,7 +18,7 @@ from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
 from vsync.check import judge
 from vsync.config import RingConfig
 from vsync.engine import Engine
-from vsync.events import Effect, Messages, Ordered
+from vsync.events import Configuration, Effect, Kind, Messages, Ordered
 from vsync.simulation.group import OBSERVED_NS, Group, Load
 from vsync.simulation.node import Make, RingNode
 
@@ -30,6 +30,9 @@ RECOVERS_NS = 100 * MILLISECOND
 """How long what a wrong majority said may count after it became right."""
 SHIFT_NS = 500 * MICROSECOND
 """No noticed step shifts a stamp by more, in a component with a majority of good clocks."""
+YOUNG_NS, YOUNG_SHIFT_NS = 50 * MILLISECOND, 1500 * MICROSECOND
+"""But so long after a ring was formed by up to a rotation: until then nobody knows how old the
+others' readings are."""
 
 
 @dataclass(slots=True)
@@ -44,6 +47,13 @@ class Truth:
     """Clocks that were off without knowing it, and by how much."""
     lately: tuple[dict[int, int], ...] = ()
     """The same for all that was so in the `RECOVERS_NS` before."""
+    ring_age_ns: int = YOUNG_NS
+    """For how long its sender had been on that ring."""
+
+    @property
+    def shift_ns(self) -> int:
+        """By how much a noticed step may shift the stamp, if it is protected."""
+        return YOUNG_SHIFT_NS if self.ring_age_ns < YOUNG_NS else SHIFT_NS
 
     @property
     def is_protected(self) -> bool:
@@ -69,6 +79,7 @@ class Run:
     events: Counter[str] = field(default_factory=Counter)
     _wrong: list[tuple[int, dict[int, int]]] = field(default_factory=lambda: [(0, {})])
     """Which clocks were wrong, from when on."""
+    _installed: dict[tuple[int, str], int] = field(default_factory=dict)
 
     @property
     def observed(self) -> float:
@@ -99,7 +110,10 @@ class Run:
                     node.engine.ring.members,
                     self._wrong[-1][1],
                     (*before, *lately),
+                    world.now - self._installed.get((node.me, str(ring)), 0),
                 )
+            case Configuration(kind=Kind.REGULAR, ring=ring):
+                self._installed[node.me, str(ring)] = world.now
             case Messages(ring, sequence):
                 self.stamps.setdefault((str(ring), sequence), effect)
 
@@ -159,7 +173,7 @@ def offences(run: Run) -> Iterator[str]:
             run.events["unverified"] += len(messages.payloads)
         elif truth.is_protected:
             run.events["protected"] += len(messages.payloads)
-            if off > SHIFT_NS and not (run.observed and _was_asked_for(messages, truth)):
+            if off > truth.shift_ns and not (run.observed and _was_asked_for(messages, truth)):
                 yield f"shift {name}: off by {off}, {messages.flags}"
         elif len(truth.members) < 3:
             yield f"flag {name}: no majority, and not said so"
