@@ -20,6 +20,8 @@ from clocksync.runtime.core import Send, Stamp, StampSource
 
 KEPT = 64
 """Exchanges that are remembered for each peer."""
+UNTOLD = 4
+"""Departures that wait for a later answer to each peer: of probes that came together."""
 PEERS_MAX = 4096
 
 Told = Callable[[int], int]
@@ -79,12 +81,14 @@ class Asker:
     Args:
         precision_ns: both clocks' together.
         told: how stamps are told in the clock that is compared.
+        kept: how many of the latest exchanges are remembered.
     """
 
     peer: Hashable
     first_number: int
     precision_ns: int = 1
     told: Told = int
+    kept: int = KEPT
     impossible: int = 0
     """Answers that no honest clock can have given."""
     _number: int = 0
@@ -101,7 +105,7 @@ class Asker:
         number = self.first_number + self._number
         self._number += 1
         self._exchanges[number] = Exchange(number)
-        while len(self._exchanges) > KEPT:
+        while len(self._exchanges) > self.kept:
             del self._exchanges[next(iter(self._exchanges))]
         return Send(self.peer, Probe(number), ProbeLeft(self.peer, number))
 
@@ -154,21 +158,25 @@ class Answerer:
     """
 
     told: Told = int
-    _departures: dict[Hashable, tuple[EchoLeft, int]] = field(default_factory=dict)
+    _departures: dict[Hashable, dict[EchoLeft, int]] = field(default_factory=dict)
 
     def on_probe(self, peer: Hashable, probe: Probe, arrived: Stamp) -> Send:
         """The answer, on its way. It says of its own departure only that it is after the arrival;
         a driver's reading of the clock comes too late to be in it."""
         at = self.told(arrived.time)
-        known = self._departures.pop(peer, None)
-        earlier = (0, 0, 0) if known is None else (known[0].number, known[0].arrived, known[1])
+        earlier, untold = (0, 0, 0), self._departures.get(peer)
+        if untold:
+            oldest = next(iter(untold))
+            earlier = oldest.number, oldest.arrived, untold.pop(oldest)
         return Send(peer, Echo(at, at, *earlier, probe.number), EchoLeft(peer, probe.number, at))
 
     def on_sent(self, tag: EchoLeft, stamp: Stamp) -> None:
         """An answer left."""
-        known = self._departures.get(tag.peer)
-        if stamp.source is StampSource.USER and known is not None and known[0] == tag:
+        untold = self._departures.setdefault(tag.peer, {})
+        if stamp.source is StampSource.USER and tag in untold:
             return  # the kernel's own came before
-        self._departures[tag.peer] = (tag, self.told(stamp.time))
+        untold[tag] = self.told(stamp.time)
+        while len(untold) > UNTOLD:
+            del untold[next(iter(untold))]
         while len(self._departures) > PEERS_MAX:
             del self._departures[next(iter(self._departures))]
