@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from clocksync.measuring.result import Combined, HostResult, Measurement, Verdict
     from clocksync.measuring.run import MeasureRun, measure, measure_sync
     from clocksync.measuring.settings import MeasureSettings
+    from clocksync.meshing.result import MeshResult
+    from clocksync.meshing.run import mesh
+    from clocksync.meshing.settings import MeshSettings
     from clocksync.runtime.errors import BadConfig, NotSynchronised, ToolkitError
     from clocksync.runtime.interval import Interval
     from clocksync.serve import Server
@@ -33,12 +36,15 @@ _HOMES = {
     "MeasureRun": "clocksync.measuring.run",
     "MeasureSettings": "clocksync.measuring.settings",
     "Measurement": "clocksync.measuring.result",
+    "MeshResult": "clocksync.meshing.result",
+    "MeshSettings": "clocksync.meshing.settings",
     "NotSynchronised": "clocksync.runtime.errors",
     "Server": "clocksync.serve",
     "ToolkitError": "clocksync.runtime.errors",
     "Verdict": "clocksync.measuring.result",
     "measure": "clocksync.measuring.run",
     "measure_sync": "clocksync.measuring.run",
+    "mesh": "clocksync.meshing.run",
 }
 
 __all__ = [
@@ -51,6 +57,8 @@ __all__ = [
     "MeasureRun",
     "MeasureSettings",
     "Measurement",
+    "MeshResult",
+    "MeshSettings",
     "NotSynchronised",
     "Server",
     "ToolkitError",
@@ -58,6 +66,7 @@ __all__ = [
     "__version__",
     "measure",
     "measure_sync",
+    "mesh",
 ]
 
 

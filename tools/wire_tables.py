@@ -20,6 +20,7 @@ MODULES = (
     "clocksync.peers.frames",
     "clocksync.berkeley.frames",
     "clocksync.rbs.frames",
+    "clocksync.meshing.frames",
     "ordering.election.frames",
     "ordering.links.segment",
     "ordering.mutex.frames",

@@ -1,9 +1,11 @@
-"""``clocksync agent``: lets others of one's own hosts read this one's clock.  [I/O]
+"""``clocksync agent``: lets our other hosts read this one's clock, and probes whom it is told to.
+[I/O]
 
 Exit codes: 0 it was told to end; 2 it cannot listen as asked.
 """
 
 import asyncio
+import contextlib
 import signal
 from typing import Annotated
 
@@ -25,7 +27,10 @@ def agent(
     insecure_plaintext: peer_options.Insecure = False,
     fleet: peer_options.Fleet = "clocks",
 ) -> None:
-    """Answer the probes of our other hosts, such as `clocksync cristian HOST --key FILE`."""
+    """Answer our other hosts: `clocksync mesh HOST...` and `clocksync cristian HOST --key FILE`.
+
+    Whoever has the key can read this host's clock, and can have it probe others; nobody can set it.
+    """
     host = peer_options.Host(id_, listen, key, insecure_plaintext, fleet)
     after = None if run_for is None else duration(run_for) / 1_000_000_000
     asyncio.run(_run(host, duration(offset), rate, after))
@@ -34,27 +39,39 @@ def agent(
 async def _run(
     host: peer_options.Host, offset_ns: int, rate_ppm: float, after_s: float | None
 ) -> None:
-    from clocksync.peers.agent import FRAMES, Agent, Asked
-    from clocksync.peers.endpoint import Endpoint
-    from clocksync.peers.steady import SteadyClock
+    import os
+    from random import Random
 
-    def note(event: object) -> None:
-        if isinstance(event, Asked):
-            typer.echo(f"clocksync agent: host {event.by} reads our clock", err=True)
+    from clocksync.meshing.agent import FRAMES, Agent
+    from clocksync.peers.endpoint import Endpoint, wrong_clock
+    from clocksync.runtime.clocks import reading_precision
 
-    settings = await host.settings()
-    core, ended = Agent(), asyncio.Event()
-    clock = SteadyClock(offset_ns, rate_ppm)
-    async with Endpoint(core, FRAMES, settings, on_event=note, clock=clock) as endpoint:
+    settings, clock = await host.settings(), wrong_clock(offset_ns, rate_ppm)
+    core = Agent(settings.id, Random(os.urandom(16)), precision_ns=reading_precision(clock))
+    ended = asyncio.Event()
+    async with Endpoint(core, FRAMES, settings, on_event=_tell, clock=clock) as endpoint:
         where, port = endpoint.address
         at = f"[{where}]:{port}" if ":" in where else f"{where}:{port}"
         typer.echo(f"clocksync agent: host {host.id} answers on {at}")
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ended.set)
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(after_s):
                 await ended.wait()
-        except TimeoutError:
-            pass
-    typer.echo(f"clocksync agent: {core.answers} answers to {len(core.known)} hosts")
+    typer.echo(f"clocksync agent: {core.answers} probes answered, {core.refused} orders refused")
+
+
+def _tell(event: object) -> None:
+    from clocksync.meshing.agent import Asked, Lapsed, Ordered
+
+    match event:
+        case Asked(by):
+            line = f"host {by} reads our clock"
+        case Ordered(by, neighbours):
+            line = f"{by} has us probe {neighbours} hosts"
+        case Lapsed(by, was_ended=False):
+            line = f"{by} has been silent for too long: its order is forgotten"
+        case _:
+            return
+    typer.echo(f"clocksync agent: {line}", err=True)

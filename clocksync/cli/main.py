@@ -16,6 +16,7 @@ from clocksync.cli.doctor import doctor
 from clocksync.cli.gnss import gnss
 from clocksync.cli.key import key
 from clocksync.cli.measure import measure
+from clocksync.cli.mesh import mesh
 from clocksync.cli.now import now
 from clocksync.cli.plot import plot
 from clocksync.cli.rbs import rbs
@@ -44,6 +45,8 @@ app.command()(doctor)
 app.command()(cristian)
 app.command()(agent)
 app.add_typer(berkeley, name="berkeley")
+app.command()(mesh)
+app.command()(agent)
 app.add_typer(key, name="key")
 app.command()(convert)
 app.add_typer(rbs, name="rbs")

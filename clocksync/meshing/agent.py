@@ -17,8 +17,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from random import Random
 
-from clocksync.mesh import frames
-from clocksync.mesh.frames import Action, Batch, Order, Row, State, Status
+from clocksync.meshing import frames
+from clocksync.meshing.frames import Action, Batch, Order, Row, State, Status
 from clocksync.peers.frames import Echo, Probe
 from clocksync.peers.twoway import Answerer, Asker, EchoLeft, ProbeLeft
 from clocksync.runtime.core import (

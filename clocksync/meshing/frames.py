@@ -156,4 +156,6 @@ def unpack_rows(data: bytes) -> list[Row]:
     """
     if len(data) % _ROW.size:
         raise MalformedFrame("part of a sample")
-    return [Row(*values[:4], bool(values[4])) for values in _ROW.iter_unpack(data)]
+    return [
+        Row(t1, t2, t3, t4, bool(is_exact)) for t1, t2, t3, t4, is_exact in _ROW.iter_unpack(data)
+    ]

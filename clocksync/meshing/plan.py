@@ -14,7 +14,9 @@ FULL_MAX = 24
 CYCLES = 5
 
 
-def edges(numbers: Sequence[int], random: Random, full_max: int = FULL_MAX) -> list[tuple[int, int]]:
+def edges(
+    numbers: Sequence[int], random: Random, full_max: int = FULL_MAX
+) -> list[tuple[int, int]]:
     """The pairs (smaller number first, in order) that probe each other.
 
     >>> edges([3, 1, 2], Random(0))

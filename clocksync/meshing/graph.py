@@ -2,8 +2,8 @@
 spoil, and the loops that show which are wrong.
 
 Around a loop the true offsets sum to nothing; what the measured ones sum to is half the sum of its
-paths' asymmetries, and noise. That is all anybody can see: asymmetries that cancel around every loop
-(a host whose way out is slower than its way in, the same to everybody) look like an offset.
+paths' asymmetries, and noise. That is all anybody can see: asymmetries that cancel around every
+loop (a host whose way out is slower than its way in, the same to everybody) look like an offset.
 
 The fit minimises absolute residuals first (iteratively reweighted least squares), which a minority
 of wrong paths at each host does not move; then paths that miss it by `OUTLIER` times what is usual
@@ -12,6 +12,7 @@ are set aside, and the rest is fitted by weighted least squares.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,16 +61,14 @@ def components(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
     return [find(host) for host in range(count)]
 
 
-def fit(
-    count: int, edges: Sequence[tuple[int, int]], measured: Floats, sigma: Floats
-) -> Fit:
+def fit(count: int, edges: Sequence[tuple[int, int]], measured: Floats, sigma: Floats) -> Fit:
     """Fit offsets to `measured` (the second of an edge minus the first), each uncertain by `sigma`.
 
     Hosts that no path connects have unrelated offsets: see :func:`components`.
     """
     ends = np.array(edges, dtype=np.int64).reshape(-1, 2)
     anchors = sorted(set(components(count, edges)))
-    weights = 1 / sigma**2
+    weights: Floats = sigma**-2
     offsets = _solve(count, ends, measured, weights, anchors)
     for _ in range(_ROUNDS):
         strange = np.abs(_residuals(ends, measured, offsets)) / sigma
@@ -100,15 +99,15 @@ def _solve(
     anchors: Sequence[int],
 ) -> Floats:
     """Weighted least squares: the graph's Laplacian, each component held at its first host."""
-    weights = weights / weights.max(initial=0.0) if len(weights) else weights
+    share = weights / weights.max(initial=1e-300)
     laplacian, right = np.zeros((count, count)), np.zeros(count)
     a, b = ends[:, 0], ends[:, 1]
-    np.add.at(laplacian, (a, a), weights)
-    np.add.at(laplacian, (b, b), weights)
-    np.add.at(laplacian, (a, b), -weights)
-    np.add.at(laplacian, (b, a), -weights)
-    np.add.at(right, b, weights * measured)
-    np.add.at(right, a, -weights * measured)
+    np.add.at(laplacian, (a, a), share)
+    np.add.at(laplacian, (b, b), share)
+    np.add.at(laplacian, (a, b), -share)
+    np.add.at(laplacian, (b, a), -share)
+    np.add.at(right, b, share * measured)
+    np.add.at(right, a, -share * measured)
     laplacian[anchors, :] = 0.0
     laplacian[anchors, anchors] = 1.0
     right[anchors] = 0.0
@@ -145,9 +144,7 @@ def loops(count: int, edges: Sequence[tuple[int, int]], measured: Floats) -> lis
             continue
         hosts = _around(parents, a, b)
         ring = [*hosts, hosts[0]]
-        found.append(
-            Loop(hosts, sum(value[one, other] for one, other in zip(ring, ring[1:], strict=False)))
-        )
+        found.append(Loop(hosts, sum(value[one, other] for one, other in pairwise(ring))))
     return found
 
 

@@ -2,9 +2,9 @@
 
 Greeting ends when every host has said its number, or after a while with those that have. Then each
 agent is told whom to probe; that order is repeated all the time, which keeps it alive (see
-:mod:`clocksync.mesh.agent`) and gives it to an agent that comes back in the middle. At the end the
-samples are fetched, a frame at a time and agent, asking again for what does not come. A host that
-dies only takes its own samples along.
+:mod:`clocksync.meshing.agent`) and gives it to an agent that comes back in the middle. At the end
+the samples are fetched, a frame at a time and agent, asking again for what does not come. A host
+that dies only takes its own samples along.
 
 It knows no clock but its own ``now``: it can run anywhere, on one of the hosts or none.
 """
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
 
-from clocksync.mesh import frames, plan
-from clocksync.mesh.frames import Action, Batch, Order, Row, State, Status
+from clocksync.meshing import frames, plan
+from clocksync.meshing.frames import Action, Batch, Order, Row, State, Status
 from clocksync.runtime.core import Arrival, Effects, Notify, Send, SetTimer, SilentCore
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.mmsg import Address
@@ -173,9 +173,13 @@ class Coordinator(SilentCore):
         return []
 
     def stop(self, now: int) -> Effects:
-        """End the measurement now, with the samples there are."""
+        """End the probing now, and go on with the samples there are."""
         if self.phase is Phase.PROBING:
             return self._begin_fetching(now)
+        return []
+
+    def give_up(self, now: int) -> Effects:
+        """End it all: agents need not wait for us to be missed."""
         return self._finish() if self.phase is not Phase.OVER else []
 
     # Greeting
@@ -279,9 +283,7 @@ class Coordinator(SilentCore):
     def _request(self, fetch: _Fetch) -> Send:
         peer = fetch.peers[0]
         first = len(fetch.rows.get(peer, ()))
-        return Send(
-            fetch.host.address, _order(fetch.host, Action.FETCH, peer=peer, first=first)
-        )
+        return Send(fetch.host.address, _order(fetch.host, Action.FETCH, peer=peer, first=first))
 
     def _on_batch(self, host: Host, sender: int, batch: Batch, now: int) -> Effects:
         fetch = self._fetching.get(host.token)
@@ -333,9 +335,7 @@ def _order(
     first: int = 0,
     neighbours: bytes = b"",
 ) -> Order:
-    order = Order(
-        host.token, action, interval_us, lasts_ms, peer, first, neighbours, room=b""
-    )
+    order = Order(host.token, action, interval_us, lasts_ms, peer, first, neighbours, room=b"")
     return frames.padded(order)
 
 

@@ -7,8 +7,8 @@ to see it:
   allowed can have made both. That needs no noise to be small, and no axis of time, which the step
   itself would bend: exchanges are taken in the order they were begun in.
 - **Evidence.** A step below half the delay contradicts nothing. But it moves the middle between the
-  clouds of *every* path of that host at the same time by the same amount, many times what the middle
-  usually moves by.
+  clouds of *every* path of that host at the same time by the same amount, many times what the
+  middle usually moves by.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clocksync.mesh.frames import Row
-from clocksync.mesh.pairs import Cloud, Integers
+from clocksync.meshing.frames import Row
+from clocksync.meshing.pairs import Cloud, Integers
 from clocksync.runtime.clocks import drift_allowance
 
 WINDOWS = 10
@@ -27,6 +27,8 @@ EVIDENCE = 10.0
 ERRATIC_FROM = 4
 """So often no clock is set in one measurement."""
 _AGREEING = 0.35
+_UNSEEN_SHARE = 0.002
+"""Of the delay: below so much, what looks like a step may be a change of the path."""
 _POINTS_A_WINDOW = 3
 
 Pair = tuple[int, int]
@@ -43,7 +45,7 @@ class Step:
 
 
 def breaks(rows: Sequence[Row], max_drift_ppm: float, precision_ns: int) -> list[int]:
-    """The places in `rows` (one direction's exchanges, in order) that contradict what was before."""
+    """The places in `rows` (one asker's exchanges, in order) that contradict what was before."""
     found: list[int] = []
     least = most = last = 0
     for place, (t1, t2, t3, t4, _) in enumerate(rows):
@@ -124,13 +126,13 @@ def shift(clouds: Mapping[Pair, Cloud]) -> Shift | None:
         around.setdefault(b, []).append((by, usual))
     best: tuple[float, Shift] | None = None
     for host, seen in sorted(around.items()):
-        strength, by, window = _strongest(seen)
+        strength, step, window = _strongest(seen)
         if strength > EVIDENCE and (best is None or strength > best[0]):
-            hosts = (host,)
+            hosts: tuple[int, ...] = (host,)
             if len(seen) == 1:  # nobody else to ask: it may as well be the other's
                 hosts = next(pair for pair in moves if host in pair)
             is_last = window == WINDOWS - 3
-            best = strength, Shift(hosts, round(by), int(borders[window + 2]), is_last)
+            best = strength, Shift(hosts, round(step), int(borders[window + 2]), is_last)
     return best and best[1]
 
 
@@ -158,21 +160,24 @@ def _moves(points: Cloud, borders: NDArray[np.float64]) -> tuple[NDArray[np.floa
     """How far the middle moves from each window to the next but one, the slope taken out, and how
     far it usually does; None where there is too little to tell. The next but one: a step within a
     window moves its middle by half."""
-    middles = _middles(points, borders)
+    top, bottom = _clouds_ends(points, borders)
+    middles = (top + bottom) / 2
     by_one = np.diff(middles)
     if np.isnan(by_one).mean() > 0.4:
         return None
     moves = middles[2:] - middles[:-2] - 2 * np.nanmedian(by_one)
     usual = 1.4826 * float(np.nanmedian(np.abs(moves - np.nanmedian(moves))))
-    return moves, usual + points.precision_ns + 0.01 * max(0, points.delay_ns)
+    delay = max(0.0, float(np.nanmedian(top - bottom)))
+    return moves, usual + points.precision_ns + _UNSEEN_SHARE * delay
 
 
-def _middles(points: Cloud, borders: NDArray[np.float64]) -> NDArray[np.float64]:
+def _clouds_ends(
+    points: Cloud, borders: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """In each window the least of what is above and the most of what is below; not a number where
+    there are too few points."""
     top = _extremes(points.upper_at, points.upper, borders, np.minimum, np.inf)
-    bottom = _extremes(points.lower_at, points.lower, borders, np.maximum, -np.inf)
-    middles = (top + bottom) / 2
-    middles[~np.isfinite(middles)] = np.nan
-    return middles
+    return top, _extremes(points.lower_at, points.lower, borders, np.maximum, -np.inf)
 
 
 def _extremes(

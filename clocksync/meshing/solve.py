@@ -1,12 +1,12 @@
 """From all samples of a mesh to its result. Pure.
 
 1. Exchanges that contradict each other are put down to hosts whose clocks were set, or to hosts and
-   paths that make no sense: :mod:`clocksync.mesh.steps`.
+   paths that make no sense: :mod:`clocksync.meshing.steps`.
 2. Every host gets a rough offset, in whole nanoseconds, so that floats only see what is left.
-3. Each pair gets its estimate and what is certain of it: :mod:`clocksync.mesh.pairs`.
-4. The graph makes one skew and one offset of each host: :mod:`clocksync.mesh.graph`. With the
+3. Each pair gets its estimate and what is certain of it: :mod:`clocksync.meshing.pairs`.
+4. The graph makes one skew and one offset of each host: :mod:`clocksync.meshing.graph`. With the
    skews of all known better than any pair knows its own, pairs are estimated again.
-5. What is certain is drawn together over all paths: :mod:`clocksync.mesh.bounds`. Estimates are
+5. What is certain is drawn together over all paths: :mod:`clocksync.meshing.bounds`. Estimates are
    kept inside.
 
 The instant everything is told of is the end of the measurement: the median of when the last
@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from clocksync.mesh import bounds, graph, pairs, steps
-from clocksync.mesh.coordinator import Collected
-from clocksync.mesh.frames import Row
-from clocksync.mesh.pairs import Cloud, Line
-from clocksync.mesh.result import HostState, MeshResult, Pair, Path, trouble_in_words
-from clocksync.mesh.steps import Step
+from clocksync.meshing import bounds, graph, pairs, steps
+from clocksync.meshing.coordinator import Collected
+from clocksync.meshing.frames import Row
+from clocksync.meshing.pairs import Cloud, Line
+from clocksync.meshing.result import HostState, MeshResult, Pair, Path, trouble_in_words
+from clocksync.meshing.steps import Step
 from clocksync.ntp.sample import MAX_DRIFT_PPM
 from clocksync.runtime.interval import Interval
 
@@ -44,7 +44,10 @@ class _Work:
     rows: Rows
     edges: list[Ends] = field(default_factory=list)
     base: dict[int, int] = field(default_factory=dict)
-    instant: int = 0
+    instants: dict[int, int] = field(default_factory=dict)
+    """Of each reference, by its clock."""
+    reference: dict[int, int] = field(default_factory=dict)
+    """Of each host: that of the lowest number that anything connects it to."""
     clouds: dict[Ends, Cloud] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
@@ -143,7 +146,8 @@ def _cut(work: _Work, found: steps.Shift) -> None:
     """Keep only what came after a step."""
     work.steps.append(Step(found.hosts, found.by_ns))
     for host in found.hosts:
-        work.since[host] = work.instant + found.over_at
+        instant = work.instants[work.reference[host]]
+        work.since[host] = instant + found.over_at
         if found.is_last:
             work.widened[host] = work.widened.get(host, 0) + 2 * abs(found.by_ns)
 
@@ -156,21 +160,35 @@ def _locate(work: _Work) -> None:
     edges = sorted({(min(ends), max(ends)) for ends, rows in work.rows.items() if rows})
     rough = {edge: pairs.rough_offset(*_both(work, edge)) for edge in edges}
     work.base = _bases(work, edges, rough)
-    lasts = [rows[-1].t1 - work.base[a] for (a, _), rows in work.rows.items() if rows]
-    work.instant = sorted(lasts)[len(lasts) // 2] if lasts else 0
+    root = graph.components(len(work.numbers), [work.place(edge) for edge in edges])
+    work.reference = {
+        number: work.numbers[first] for number, first in zip(work.numbers, root, strict=True)
+    }
+    work.instants = _instants(work)
     work.clouds = {}
     for edge in edges:
         a, b = edge
         ours, theirs = _both(work, edge)
+        instant = work.instants[work.reference[a]]
         points = pairs.cloud(
-            ours, theirs, work.base[a], work.base[b], work.instant, work.precision_of(edge)
+            ours, theirs, work.base[a], work.base[b], instant, work.precision_of(edge)
         )
         since = max(work.since.get(a, 0), work.since.get(b, 0))
         if since:
-            points = points.since(since - work.instant)
+            points = points.since(since - instant)
         if points.is_usable:
             work.clouds[edge] = points
     work.edges = sorted(work.clouds)
+
+
+def _instants(work: _Work) -> dict[int, int]:
+    """For each reference, by its clock: when the last exchange of a pair began, of all its pairs
+    the median."""
+    lasts: dict[int, list[int]] = {}
+    for (a, _), rows in work.rows.items():
+        if rows:
+            lasts.setdefault(work.reference[a], []).append(rows[-1].t1 - work.base[a])
+    return {reference: sorted(found)[len(found) // 2] for reference, found in lasts.items()}
 
 
 def _both(work: _Work, edge: Ends) -> tuple[Sequence[Row], Sequence[Row]]:
@@ -224,7 +242,7 @@ def _result(work: _Work, collected: Collected, names: Mapping[int, str]) -> Mesh
         steps=tuple(work.steps),
         loop_residual_ns=None if worst is None else round(abs(worst.residual)),
         worst_loop=() if worst is None else tuple(work.numbers[place] for place in worst.hosts),
-        as_of_ns=work.instant,
+        as_of_ns=next((work.instants[number] for number in sorted(work.instants)), 0),
         doubts=tuple(work.doubts),
     )
 
@@ -285,7 +303,9 @@ def _pairs(
     if contradicted:
         some = ", ".join(f"{a}-{b}" for a, b in contradicted[:5])
         more = ", ..." if len(contradicted) > 5 else ""
-        work.doubts.append(f"other paths contradict {some}{more}: somebody lies, or a clock was set")
+        work.doubts.append(
+            f"other paths contradict {some}{more}: somebody lies, or a clock was set"
+        )
     return found
 
 
@@ -308,7 +328,7 @@ def _paths(
                 a,
                 b,
                 work.base[b] - work.base[a] + round(offset),
-                points.delay_ns,
+                round(lines[k].delay),
                 len(points.upper),
                 round(residual),
                 round(2 * residual) if fit.aside[k] else None,
@@ -356,7 +376,11 @@ def _hosts(
                 host.address,
                 host.number,
                 None if is_alone else reference,
-                pair.offset_ns if pair else 0 if reference == host.number and not is_alone else None,
+                pair.offset_ns
+                if pair
+                else 0
+                if reference == host.number and not is_alone
+                else None,
                 pair.error_bound_ns if pair else 0 if reference == host.number else None,
                 pair.skew_ppm if pair else 0.0 if reference == host.number else None,
                 tuple(troubles),

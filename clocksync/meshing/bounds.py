@@ -1,8 +1,8 @@
 """What all paths of the graph prove about a pair, together.
 
-The exchanges of two hosts prove that one's clock minus the other's is at most so much: a *difference
-constraint*. Constraints add up along a path, so a pair knows the least that any path says, its own
-included: shortest paths, in both directions. No assumption about symmetry is made or needed.
+The exchanges of two hosts prove that one's clock minus the other's is at most so much: a
+*difference constraint*. Constraints add up along a path, so a pair knows the least that any path
+says, its own included: shortest paths, in both directions. No assumption about symmetry is made.
 
 One that lies would spoil it: a host that tells two others different times shortens paths that lead
 through it. So a detour counts only if as many others as may lie, and one more, say at least as

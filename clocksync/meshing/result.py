@@ -1,9 +1,9 @@
-"""What a mesh came to: offsets of pairs with their bounds, and what is wrong with hosts and paths."""
+"""What a mesh came to: offsets of pairs with their bounds, and what is wrong."""
 
 from dataclasses import dataclass, field
 
-from clocksync.mesh.coordinator import Trouble
-from clocksync.mesh.steps import Step
+from clocksync.meshing.coordinator import Trouble
+from clocksync.meshing.steps import Step
 from clocksync.runtime.interval import Interval
 from clocksync.runtime.mmsg import Address
 
@@ -111,9 +111,7 @@ class MeshResult:
     def troubles(self) -> list[str]:
         """A sentence for everything that is wrong with a host or a clock."""
         found = [f"{host.name} {words}" for host in self.hosts for words in host.troubles]
-        for step in self.steps:
-            found.append(step_in_words(step))
-        return [*found, *self.doubts]
+        return [*found, *map(step_in_words, self.steps), *self.doubts]
 
     @property
     def exit_code(self) -> int:

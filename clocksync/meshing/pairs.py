@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clocksync.mesh.frames import Row
+from clocksync.meshing.frames import Row
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -52,11 +52,6 @@ class Cloud:
     @property
     def is_usable(self) -> bool:
         return min(len(self.upper), len(self.lower)) >= POINTS_MIN
-
-    @property
-    def delay_ns(self) -> int:
-        """Of the two ways together, at least: the least of one and the least of the other."""
-        return int(self.upper.min() - self.lower.max())
 
     def since(self, at: int) -> "Cloud":
         """What was measured later than that."""
@@ -87,6 +82,8 @@ class Line:
     """ns a ns."""
     sigma: float
     """How uncertain the offset is taken to be, ns: what its weight in the graph comes of."""
+    delay: float
+    """The least of the way there and the least of the way back, together, ns."""
 
 
 def arrays(rows: Sequence[Row]) -> tuple[Integers, Integers, Integers, Integers]:
@@ -155,7 +152,7 @@ def line(points: Cloud, max_drift_ppm: float, slope: float | None = None) -> Lin
     spacing = (float(above.mean()) + float(below.mean())) / 4
     prior = ASYMMETRY_SHARE * max(0.0, top - bottom)
     sigma = float(np.sqrt(spacing**2 + prior**2 + points.precision_ns**2))
-    return Line((top + bottom) / 2, slope, sigma)
+    return Line((top + bottom) / 2, slope, sigma, top - bottom)
 
 
 def _drift(age: Integers, max_drift_ppm: float) -> Integers:
