@@ -45,6 +45,7 @@ CAMPAIGNS = {
     "berkeley": "tests.cluster.berkeley_world:check",
     "measure": "tests.cluster.measure_properties:check",
     "authenticated": "tests.cluster.authenticated_world:check",
+    "mesh": "tests.cluster.mesh_runs:check",
     "multicast": "tests.cluster.multicast_runs:check",
     "mutex": "tests.cluster.mutex_properties:check",
     "mutex-storm": "tests.cluster.mutex_properties:check_storm",

@@ -68,7 +68,7 @@ def fit(count: int, edges: Sequence[tuple[int, int]], measured: Floats, sigma: F
     """
     ends = np.array(edges, dtype=np.int64).reshape(-1, 2)
     anchors = sorted(set(components(count, edges)))
-    weights: Floats = sigma**-2
+    weights: Floats = (sigma**-2).astype(np.float64)
     offsets = _solve(count, ends, measured, weights, anchors)
     for _ in range(_ROUNDS):
         strange = np.abs(_residuals(ends, measured, offsets)) / sigma
@@ -111,8 +111,7 @@ def _solve(
     laplacian[anchors, :] = 0.0
     laplacian[anchors, anchors] = 1.0
     right[anchors] = 0.0
-    offsets: Floats = np.linalg.solve(laplacian, right)
-    return offsets
+    return np.linalg.solve(laplacian, right).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)

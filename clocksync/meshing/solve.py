@@ -13,6 +13,7 @@ The instant everything is told of is the end of the measurement: the median of w
 exchanges of all pairs began, so that no liar can move it.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -125,14 +126,18 @@ def _leave_out_contradictions(work: _Work) -> None:
             for ends, places in own.items()
         ]
         work.steps.append(Step((host,), sorted(jumps)[len(jumps) // 2]))
-        for ends, places in own.items():
-            work.rows[ends] = work.rows[ends][places[-1] :]
+        # A path that saw no contradiction was measured across the step as well.
+        after = max(places[-1] / len(work.rows[ends]) for ends, places in own.items())
+        for ends in [ends for ends in work.rows if host in ends]:
+            work.rows[ends] = work.rows[ends][math.ceil(after * len(work.rows[ends])) :]
     for a, b in paths:
         own = {ends: broken_at.get(ends, []) for ends in ((a, b), (b, a))}
         if sum(map(len, own.values())) < steps.ERRATIC_FROM:
             ends = next(ends for ends in own if own[ends])
             by = (1 if ends == (a, b) else -1) * steps.jump(work.rows[ends], own[ends][-1])
             work.steps.append(Step((a, b), by))
+            for host in (a, b):  # and so all that its other paths say may be of before
+                work.widened[host] = work.widened.get(host, 0) + 2 * abs(by)
             for ends, places in own.items():
                 if places:
                     work.rows[ends] = work.rows[ends][places[-1] :]
