@@ -25,6 +25,7 @@ NEIGHBOURS_TO_BLAME = 3
 """A path can be told from others of its loops only if its ends have this many."""
 _ROUNDS = 40
 _ASIDE = 1e-9
+_LEAST_SHARE = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ def _solve(
     anchors: Sequence[int],
 ) -> Floats:
     """Weighted least squares: the graph's Laplacian, each component held at its first host."""
-    share = weights / weights.max(initial=1e-300)
+    # A path that says next to nothing still connects: below this the matrix would be singular.
+    share = np.maximum(weights / weights.max(initial=1e-300), _LEAST_SHARE)
     laplacian, right = np.zeros((count, count)), np.zeros(count)
     a, b = ends[:, 0], ends[:, 1]
     np.add.at(laplacian, (a, a), share)

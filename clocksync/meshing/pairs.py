@@ -17,6 +17,7 @@ measured and left out; that probes travel in twos, so that the second finds the 
 ``docs/mesh.md`` has the figures.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,10 +68,12 @@ class Cloud:
     def certain(self, max_drift_ppm: float) -> tuple[int, int]:
         """The least and the most the offset can be at instant 0; the least is above the most where
         that cannot be true of two clocks that drift by no more."""
-        slack = self.precision_ns + 1
-        most = (self.upper + _drift(self.upper_at, max_drift_ppm)).min() + slack
-        least = (self.lower - _drift(self.lower_at, max_drift_ppm)).max() - slack
-        return int(least), int(most)
+        most = int((self.upper + _drift(self.upper_at, max_drift_ppm)).min())
+        least = int((self.lower - _drift(self.lower_at, max_drift_ppm)).max())
+        # The axis of time is an estimate too: it may be off by what the offset may, twice over.
+        bent = math.ceil(2 * max(0, most - least) * max_drift_ppm / 1e6)
+        slack = self.precision_ns + bent + 2
+        return least - slack, most + slack
 
 
 @dataclass(frozen=True, slots=True)

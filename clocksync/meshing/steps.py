@@ -66,7 +66,9 @@ def breaks(rows: Sequence[Row], max_drift_ppm: float, precision_ns: int) -> list
 
 
 def jump(rows: Sequence[Row], place: int) -> int:
-    """By how much the offset jumped there, about."""
+    """By how much the offset jumped there, about; 0 where there is nothing before."""
+    if not place:
+        return 0
 
     def middle(some: Sequence[Row]) -> int:
         most = min(row.t2 - row.t1 for row in some)

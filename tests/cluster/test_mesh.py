@@ -1,0 +1,22 @@
+"""Random meshes: what must hold of each, and that bugs are seen by it."""
+
+import pytest
+
+from tests.cluster.mesh_mutants import MUTANTS, Mutant
+from tests.cluster.mesh_runs import check
+
+SEEDS = range(1000, 1018)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_property_holds_of_a_random_mesh(seed: int) -> None:
+    assert check(seed)["runs"] == 1
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.plant.__name__)
+def test_a_planted_bug_is_seen(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    check(mutant.seed)  # the right code passes
+    mutant.plant(monkeypatch)
+    with pytest.raises(Exception) as seen:  # noqa: PT011  the seed says which
+        check(mutant.seed)
+    assert mutant.seen_by in repr(seen.value)
