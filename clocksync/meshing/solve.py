@@ -9,8 +9,8 @@
 5. What is certain is drawn together over all paths: :mod:`clocksync.meshing.bounds`. Estimates are
    kept inside.
 
-The instant everything is told of is the end of the measurement: the median of when the last
-exchanges of all pairs began, so that no liar can move it.
+The instant everything is told of is near the end of the measurement: two visits before the median
+of when the last exchanges of all pairs began, so that no liar can move it.
 """
 
 import math
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clocksync.meshing import bounds, graph, pairs, steps
+from clocksync.meshing.agent import TOGETHER
 from clocksync.meshing.coordinator import Collected
 from clocksync.meshing.frames import Row
 from clocksync.meshing.pairs import Cloud, Line
@@ -125,7 +126,7 @@ def _leave_out_contradictions(work: _Work) -> None:
             (1 if ends[1] == host else -1) * steps.jump(work.rows[ends], places[-1])
             for ends, places in own.items()
         ]
-        work.steps.append(Step((host,), sorted(jumps)[len(jumps) // 2]))
+        work.steps.append(Step((host,), _median(jumps)))
         # A path that saw no contradiction was measured across the step as well.
         after = max(places[-1] / len(work.rows[ends]) for ends, places in own.items())
         for ends in [ends for ends in work.rows if host in ends]:
@@ -197,12 +198,24 @@ def _make_clouds(work: _Work, edges: Sequence[Ends]) -> None:
 
 def _instants(work: _Work) -> dict[int, int]:
     """For each reference, by its clock: when the last exchange of a pair began, of all its pairs
-    the median."""
+    the median, less the time of two visits. So nearly every pair was measured before and after:
+    a clock that was set before that instant shows it in all its paths."""
     lasts: dict[int, list[int]] = {}
+    visits: dict[int, list[int]] = {}
     for (a, _), rows in work.rows.items():
         if rows:
-            lasts.setdefault(work.reference[a], []).append(rows[-1].t1 - work.base[a])
-    return {reference: sorted(found)[len(found) // 2] for reference, found in lasts.items()}
+            reference = work.reference[a]
+            lasts.setdefault(reference, []).append(rows[-1].t1 - work.base[a])
+            took = abs(rows[-1].t1 - rows[0].t1)
+            visits.setdefault(reference, []).append(TOGETHER * took // len(rows))
+    return {
+        reference: _median(found) - 2 * _median(visits[reference])
+        for reference, found in lasts.items()
+    }
+
+
+def _median(values: Sequence[int]) -> int:
+    return sorted(values)[len(values) // 2]
 
 
 def _both(work: _Work, edge: Ends) -> tuple[Sequence[Row], Sequence[Row]]:
