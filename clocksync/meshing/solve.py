@@ -229,10 +229,11 @@ def _bases(work: _Work, edges: Sequence[Ends], rough: Mapping[Ends, int]) -> dic
     if not edges:
         return base
     places = [work.place(edge) for edge in edges]
+    # The fewer exchanges, the less they say; and no two of a loop are trusted quite the same.
+    sigma = [1_000.0 / sum(map(len, _both(work, edge))) for edge in edges]
     for _ in range(_REBASED):
         missing = [float(rough[a, b] - (base[b] - base[a])) for a, b in edges]
-        sigma = np.full(len(edges), 1_000.0)
-        offsets = graph.fit(len(base), places, np.array(missing), sigma).offsets
+        offsets = graph.fit(len(base), places, np.array(missing), np.array(sigma)).offsets
         for number, offset in zip(work.numbers, offsets, strict=True):
             base[number] += round(float(offset))
     return base

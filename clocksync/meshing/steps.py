@@ -22,7 +22,7 @@ from clocksync.meshing.pairs import Cloud, Integers
 from clocksync.runtime.clocks import drift_allowance
 
 WINDOWS = 10
-EVIDENCE = 10.0
+EVIDENCE = 7.0
 """How many times the usual movement counts as a step."""
 ERRATIC_FROM = 4
 """So often no clock is set in one measurement."""

@@ -154,9 +154,7 @@ def test_a_line_finds_offset_and_skew_under_queues(offset, slope):
 def test_what_both_ask_says_the_same():
     mine = rows(Random(1), 700, 0.0)
     # The other asks: T1 and T4 are by its clock, which is ahead.
-    theirs = [
-        row._replace(t1=row.t1 + 700, t4=row.t4 + 700) for row in rows(Random(2), 0, 0.0)
-    ]
+    theirs = [row._replace(t1=row.t1 + 700, t4=row.t4 + 700) for row in rows(Random(2), 0, 0.0)]
     points = pairs.cloud(mine, theirs, 0, 700, mine[-1].t1, 2)
     assert abs(pairs.line(points, 500.0).offset) < 60
     assert abs(pairs.rough_offset(mine, theirs) - 700) < 2000
