@@ -46,6 +46,7 @@ CAMPAIGNS = {
     "measure": "tests.cluster.measure_properties:check",
     "authenticated": "tests.cluster.authenticated_world:check",
     "mesh": "tests.cluster.mesh_runs:check",
+    "mesh-large": "tests.cluster.mesh_runs:check_large",
     "multicast": "tests.cluster.multicast_runs:check",
     "mutex": "tests.cluster.mutex_properties:check",
     "mutex-storm": "tests.cluster.mutex_properties:check_storm",
@@ -60,7 +61,7 @@ CAMPAIGNS = {
     "watch-day": "tests.cluster.watch_properties:check_day",
 }
 # How many seeds make sense of those whose seeds take minutes; each is a chunk of its own.
-LONG = {"ring-day": 1, "ring-scopes": 30, "watch-day": 20}
+LONG = {"mesh-large": 3, "ring-day": 1, "ring-scopes": 30, "watch-day": 20}
 # What a result depends on: any change here, and earlier results are of other code.
 CODE = ("clocksync", "ordering", "vsync", "tests/cluster")
 

@@ -1,5 +1,4 @@
-"""``clocksync agent``: lets our other hosts read this one's clock, and probes whom it is told to.
-[I/O]
+"""``clocksync agent``: lets our other hosts read this one's clock, and probes others.  [I/O]
 
 Exit codes: 0 it was told to end; 2 it cannot listen as asked.
 """

@@ -24,6 +24,7 @@ def to_document(result: MeshResult) -> dict[str, Any]:
         "hosts": [_host(host) for host in result.hosts],
         "paths": [_path(path) for path in result.paths],
         "steps": [{"ids": list(s.hosts), "by_s": to_seconds(s.by_ns)} for s in result.steps],
+        "two_faced": list(result.two_faced),
         "troubles": result.troubles,
     }
 

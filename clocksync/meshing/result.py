@@ -78,6 +78,9 @@ class MeshResult:
     """The instant all this is true of, by the clock of the first reference, Unix ns."""
     doubts: tuple[str, ...] = ()
     """Sentences: what does not fit."""
+    two_faced: tuple[int, ...] = ()
+    """Hosts most of whose paths do not fit: they tell different others different times, or nearly
+    all their paths are asymmetric."""
     _by_ends: dict[tuple[int, int], Pair] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -103,8 +106,13 @@ class MeshResult:
 
     @property
     def asymmetric(self) -> tuple[Path, ...]:
-        """Paths that are told to be asymmetric, the worst first."""
-        named = [path for path in self.paths if path.asymmetry_ns is not None]
+        """Paths that are told to be asymmetric, the worst first; those of hosts that do not tell
+        all the same time say nothing of the path."""
+        named = [
+            path
+            for path in self.paths
+            if path.asymmetry_ns is not None and not {path.a, path.b} & {*self.two_faced}
+        ]
         return tuple(sorted(named, key=lambda path: -abs(path.asymmetry_ns or 0)))
 
     @property

@@ -263,7 +263,7 @@ def _result(work: _Work, collected: Collected, names: Mapping[int, str]) -> Mesh
     loops = graph.loops(count, places, measured)
     worst = max(loops, key=lambda loop: abs(loop.residual), default=None)
     paths = _paths(work, places, lines, fit, most)
-    _name_two_faced(work, fit, places)
+    two_faced = _name_two_faced(work, fit, places)
     return MeshResult(
         hosts=_hosts(work, collected, names, root, found),
         pairs=tuple(found.values()),
@@ -273,6 +273,7 @@ def _result(work: _Work, collected: Collected, names: Mapping[int, str]) -> Mesh
         worst_loop=() if worst is None else tuple(work.numbers[place] for place in worst.hosts),
         as_of_ns=next((work.instants[number] for number in sorted(work.instants)), 0),
         doubts=tuple(work.doubts),
+        two_faced=two_faced,
     )
 
 
@@ -379,18 +380,21 @@ def _paths(
     return tuple(found)
 
 
-def _name_two_faced(work: _Work, fit: graph.Fit, places: Sequence[Ends]) -> None:
+def _name_two_faced(work: _Work, fit: graph.Fit, places: Sequence[Ends]) -> tuple[int, ...]:
     """A host most of whose paths do not fit does not tell everybody the same time."""
     total = np.bincount(np.array(places, dtype=int).ravel(), minlength=len(work.numbers))
     strange = np.bincount(
         np.array(places, dtype=int).reshape(-1, 2)[fit.aside].ravel(), minlength=len(work.numbers)
     )
+    found = []
     for place, number in enumerate(work.numbers):
         if strange[place] >= 2 and 2 * strange[place] > total[place]:
+            found.append(number)
             work.doubts.append(
                 f"host {number} does not tell all the same time, or its paths are asymmetric:"
                 f" {strange[place]} of its {total[place]} paths do not fit"
             )
+    return tuple(found)
 
 
 def _hosts(

@@ -243,6 +243,37 @@ def agents_go_quiet(drawn: Drawn) -> None:
         raise Violated(f"seed {lab.seed}: an order was not forgotten")
 
 
+def check_large(seed: int, count: int = 500) -> Counter[str]:
+    """As many hosts as a mesh takes, a liar among them: all bounds hold, the liar is named, and
+    nobody honest is far off."""
+    random = Random(f"mesh/large/{seed}")
+    lab = Lab(
+        f"large {seed}",
+        count,
+        offsets={n: _log(random, MICROSECOND, SECOND) for n in range(1, count + 1)},
+        rates={n: random.uniform(-50, 50) for n in range(1, count + 1)},
+        interval_ns=100 * MILLISECOND,
+        lasts_ns=2 * SECOND,
+        grid_ns=20 * MILLISECOND,
+    )
+    liar = random.randint(2, count)
+    lab.lies[liar] = TwoFaced
+    result = lab.result()
+    checked = check_bounds(lab, result, frozenset([liar]))
+    if checked != (count - 1) * (count - 2) // 2:
+        raise Violated(f"seed {lab.seed}: only {checked} pairs")
+    if not any(f"host {liar} does not tell all the same time" in words for words in result.doubts):
+        raise Violated(f"seed {lab.seed}: the liar {liar} is not named: {result.doubts}")
+    others = [number for number in lab.hosts if number != liar]
+    errors = sorted(
+        abs(lab.true_offset(1, b, result.as_of_ns, 1) - result.pair(1, b).offset_ns)
+        for b in others[1:]
+    )
+    if errors[-1] > 100 * MICROSECOND:
+        raise Violated(f"seed {lab.seed}: an honest host is off by {errors[-1]} ns")
+    return Counter({"runs": 1, "bounds": checked, "paths": len(result.paths)})
+
+
 def check(seed: int) -> Counter[str]:
     """Run one seed; every property."""
     drawn = draw(seed)

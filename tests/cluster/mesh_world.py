@@ -54,11 +54,11 @@ class Lab:
     numbers: dict[int, int] = field(default_factory=dict)
     """What a host says its number is, where that is not its own."""
     lies: dict[int, type[Agent]] = field(default_factory=dict)
-    keep: int | None = 30
+    grid_ns: int = GRID_NS
 
     def __post_init__(self):
         self.random = Random(f"{self.seed}/lab")
-        self.world = World(self.seed, codec=Datagrams(), link=self.link, keep=self.keep)
+        self.world = World(self.seed, codec=Datagrams(), link=self.link, keep=30)
         self.hosts = range(1, self.count + 1)
         self.agents = {}
         self.truth: list[tuple[int, dict[int, int]]] = []
@@ -99,7 +99,7 @@ class Lab:
             (self.world.now, {n: self.world.node(where(n)).wall.read() for n in self.hosts})
         )
         if self.coordinator.phase is not Phase.OVER:
-            self.world.after(GRID_NS, self._record)
+            self.world.after(self.grid_ns, self._record)
 
     @property
     def collected(self) -> Collected | None:

@@ -18,4 +18,5 @@ TARGETS = (
     "tests.fuzz.datagrams",
     "tests.fuzz.berkeley_host",
     "tests.fuzz.rbs_receiver",
+    "tests.fuzz.mesh_agent",
 )
