@@ -67,7 +67,7 @@ def draw(result: MeshResult, path: Path) -> None:
         is_named = each.asymmetry_ns is not None
         color = "#c0392b" if is_named else "#7f8c8d"
         left.plot([x1, x2], [y1, y2], color=color, linewidth=3.5 if is_named else 1.2, zorder=1)
-        share = 0.36 if each.b - each.a in (2, 3) else 0.5  # chords cross in their middles
+        share = 0.26 if each.b - each.a in (2, 3) else 0.5  # chords cross in their middles
         left.text(
             x1 + (x2 - x1) * share,
             y1 + (y2 - y1) * share,

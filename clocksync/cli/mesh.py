@@ -124,10 +124,18 @@ def mesh(
 
 
 def _code(result: "MeshResult", max_offset: int | None) -> int:
-    if result.exit_code == 0 and max_offset is not None:
-        reach = max(abs(pair.offset_ns) + pair.error_bound_ns for pair in result.pairs)
-        return int(reach > max_offset)
-    return result.exit_code
+    from clocksync.runtime.units import format_duration
+
+    if max_offset is None or not result.pairs:
+        return result.exit_code
+    reach = {pair: abs(pair.offset_ns) + pair.error_bound_ns for pair in result.pairs}
+    worst = max(reach, key=lambda pair: reach[pair])
+    if reach[worst] <= max_offset:
+        return result.exit_code
+    apart, limit = format_duration(reach[worst]), format_duration(max_offset)
+    line = f"hosts {worst.a} and {worst.b} may be {apart} apart: more than {limit}"
+    typer.echo(f"clocksync mesh: {line}", err=True)
+    return 1
 
 
 async def _until_interrupted(

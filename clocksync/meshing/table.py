@@ -70,7 +70,8 @@ def summary(result: MeshResult) -> Text:
         return Text("Nothing could be told: no two hosts reached each other.", "bold red")
     worst = max(result.pairs, key=lambda pair: abs(pair.offset_ns))
     ends = f"{worst.a} and {worst.b}"
-    apart = f"{format_duration(abs(worst.offset_ns))} ± {format_duration(worst.error_bound_ns)}"
+    apart = _resolved(abs(worst.offset_ns), worst.error_bound_ns)
+    apart += f" ± {format_duration(worst.error_bound_ns)}"
     text = Text.assemble("Farthest apart: hosts ", (ends, "bold"), ", ", (apart, "bold"), ". ")
     if result.loop_residual_ns is None:
         return text.append("No loop of hosts: asymmetric paths cannot be seen.")
@@ -101,7 +102,7 @@ def _cells(host: HostState) -> tuple[str, str, str]:
     if host.reference == host.number:
         return "the reference", "", ""
     ahead = "ahead of" if host.offset_ns >= 0 else "behind"
-    words = f"{format_duration(abs(host.offset_ns))} {ahead} {host.reference}"
+    words = f"{_resolved(abs(host.offset_ns), host.error_bound_ns)} {ahead} {host.reference}"
     return words, f"± {format_duration(host.error_bound_ns)}", f"{host.skew_ppm:+.3f}"
 
 
@@ -113,13 +114,17 @@ def _pairs(result: MeshResult) -> Table:
     for pair in result.pairs:
         path = paths.get((pair.a, pair.b))
         alone = (
-            (format_duration(path.delay_ns), _signed(path.offset_ns), _signed(path.residual_ns))
+            (
+                format_duration(path.delay_ns),
+                _signed(path.offset_ns, path.delay_ns),
+                _signed(path.residual_ns),
+            )
             if path
             else (UNKNOWN,) * 3
         )
         table.add_row(
             f"{pair.a}-{pair.b}",
-            _signed(pair.offset_ns),
+            _signed(pair.offset_ns, pair.error_bound_ns),
             f"± {format_duration(pair.error_bound_ns)}",
             f"{pair.skew_ppm:+.3f}",
             *alone,
@@ -127,5 +132,12 @@ def _pairs(result: MeshResult) -> Table:
     return table
 
 
-def _signed(value: int) -> str:
-    return ("+" if value > 0 else "") + format_duration(value)
+def _signed(value: int, error: int | None = None) -> str:
+    return ("+" if value > 0 else "") + _resolved(value, error)
+
+
+def _resolved(value: int, error: int | None) -> str:
+    """With as many digits as it takes to see a tenth of the error."""
+    if not error:
+        return format_duration(value)
+    return format_duration(value, max(3, len(str(abs(value))) - len(str(abs(error))) + 2))

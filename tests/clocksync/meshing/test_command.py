@@ -84,7 +84,7 @@ def test_a_table_names_what_is_wrong_in_plain_words():
     text = shown(RESULT)
     for words in (
         "5.00 us behind 1",
-        "12.0 us ahead of 1",
+        "12.00 us ahead of 1",
         "the reference",
         "caution: d does not answer",
         "the clock of host 2 or 3 was set by about -7.00 ms",
