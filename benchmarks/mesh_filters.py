@@ -24,7 +24,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from benchmarks.accuracy import CONDITIONS
 from benchmarks.harness import (
@@ -87,7 +87,7 @@ def by_median(ours: Sequence[Row], theirs: Sequence[Row]) -> float:
 def coded(rows: Sequence[Row], tolerance_ns: int) -> list[Row]:
     """Those of twos that came as far apart as they left, both ways."""
     kept: list[Row] = []
-    for one, two in zip(rows, rows[1:], strict=False):
+    for one, two in pairwise(rows):
         if two.t1 - one.t1 < MILLISECOND:
             there = (two.t2 - one.t2) - (two.t1 - one.t1)
             back = (two.t4 - one.t4) - (two.t3 - one.t3)

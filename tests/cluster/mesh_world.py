@@ -62,6 +62,7 @@ class Lab:
         self.hosts = range(1, self.count + 1)
         self.agents = {}
         self.truth: list[tuple[int, dict[int, int]]] = []
+        self._found: dict[tuple[int, int], tuple[dict[int, int], dict[int, int], float]] = {}
         for number in self.hosts:
             self.world.add(
                 where(number),
@@ -118,14 +119,23 @@ class Lab:
 
     def true_offset(self, a: int, b: int, as_of: int, reference: int) -> int:
         """Clock b minus clock a when the reference's clock showed `as_of`, ns."""
-        # From the end: a clock that was set may have shown it twice.
-        for (_, before), (_, after) in zip(self.truth[-2::-1], self.truth[:0:-1], strict=False):
-            if before[reference] <= as_of <= after[reference]:
-                width = after[reference] - before[reference]
-                share = (as_of - before[reference]) / width if width else 0.0
-                first, last = before[b] - before[a], after[b] - after[a]
-                return first + round((last - first) * share)
-        raise Violated(f"seed {self.seed}: {as_of} is no instant of the run")
+        before, after, share = self._around(as_of, reference)
+        first, last = before[b] - before[a], after[b] - after[a]
+        return first + round((last - first) * share)
+
+    def _around(self, as_of: int, reference: int) -> tuple[dict[int, int], dict[int, int], float]:
+        """The readings of the grid before and after, and where in between."""
+        if (as_of, reference) not in self._found:
+            # From the end: a clock that was set may have shown it twice.
+            for (_, before), (_, after) in zip(self.truth[-2::-1], self.truth[:0:-1], strict=False):
+                if before[reference] <= as_of <= after[reference]:
+                    width = after[reference] - before[reference]
+                    share = (as_of - before[reference]) / width if width else 0.0
+                    self._found[as_of, reference] = before, after, share
+                    break
+            else:
+                raise Violated(f"seed {self.seed}: {as_of} is no instant of the run")
+        return self._found[as_of, reference]
 
 
 def check_bounds(lab: Lab, result: MeshResult, liars: frozenset[int] = frozenset()) -> int:
