@@ -68,9 +68,9 @@ def _tell(event: object) -> None:
         case Asked(by):
             line = f"host {by} reads our clock"
         case Ordered(by, neighbours):
-            line = f"{by} has us probe {neighbours} hosts"
+            line = f"host {by} has us probe {neighbours} others"
         case Lapsed(by, was_ended=False):
-            line = f"{by} has been silent for too long: its order is forgotten"
+            line = f"host {by} has been silent for too long: its order is forgotten"
         case _:
             return
     typer.echo(f"clocksync agent: {line}", err=True)

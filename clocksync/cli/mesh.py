@@ -95,6 +95,7 @@ def mesh(
     asymmetric; bounds hold whatever paths are like. Exits with 0 if all is well, 1 if something is
     wrong with a host or a clock (or a pair exceeds --max-offset), 2 if nothing could be told.
     """
+    from clocksync.meshing.run import own_number
     from clocksync.meshing.settings import MeshSettings
 
     settings = MeshSettings(
@@ -106,21 +107,22 @@ def mesh(
         key_file=key,
         insecure_plaintext=insecure_plaintext,
         fleet=fleet,
-        id=id_,
+        id=own_number() if id_ is None else id_,
         source=source,
     )
     show = _Watching(json, pairs) if watch else _Once(json, pairs)
+    code = 130
     with show:
-        codes = [0]
-        while True:
-            result = asyncio.run(_until_interrupted(hosts, settings, show))
-            if result is None:
-                break
-            show.result(result)
-            codes.append(_code(result, max_offset))
+        try:
+            while (result := asyncio.run(_until_interrupted(hosts, settings, show))) is not None:
+                show.result(result)
+                code = _code(result, max_offset)
+                if not watch:
+                    break
+        except KeyboardInterrupt:  # between two measurements: how watching ends
             if not watch:
-                break
-    raise typer.Exit(codes[-1] if result is not None or watch else 130)
+                raise
+    raise typer.Exit(code)
 
 
 def _code(result: "MeshResult", max_offset: int | None) -> int:

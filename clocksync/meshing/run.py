@@ -29,6 +29,11 @@ from clocksync.runtime.mmsg import Address
 OWN_NUMBERS = range(60_000, 65_535)
 
 
+def own_number() -> int:
+    """A number for who only coordinates, where nobody is likely to have the same."""
+    return random.choice(OWN_NUMBERS)
+
+
 async def mesh(
     hosts: Sequence[str],
     settings: MeshSettings | None = None,
@@ -54,7 +59,7 @@ async def mesh(
     addresses, names = await _where(hosts)
     listen = (settings.source or _own_address(addresses[0]), 0)
     peers = PeerSettings(
-        id=settings.id or random.choice(OWN_NUMBERS),
+        id=own_number() if settings.id is None else settings.id,
         listen=listen,
         key_file=settings.key_file,
         insecure_plaintext=settings.insecure_plaintext,

@@ -101,9 +101,12 @@ def _cells(host: HostState) -> tuple[str, str, str]:
         return UNKNOWN, UNKNOWN, UNKNOWN
     if host.reference == host.number:
         return "the reference", "", ""
-    ahead = "ahead of" if host.offset_ns >= 0 else "behind"
+    if not host.offset_ns:
+        words = f"the same as {host.reference}'s"
+        return words, f"± {format_duration(host.error_bound_ns)}", _rate(host.skew_ppm)
+    ahead = "ahead of" if host.offset_ns > 0 else "behind"
     words = f"{_resolved(abs(host.offset_ns), host.error_bound_ns)} {ahead} {host.reference}"
-    return words, f"± {format_duration(host.error_bound_ns)}", f"{host.skew_ppm:+.3f}"
+    return words, f"± {format_duration(host.error_bound_ns)}", _rate(host.skew_ppm)
 
 
 def _pairs(result: MeshResult) -> Table:
@@ -126,10 +129,14 @@ def _pairs(result: MeshResult) -> Table:
             f"{pair.a}-{pair.b}",
             _signed(pair.offset_ns, pair.error_bound_ns),
             f"± {format_duration(pair.error_bound_ns)}",
-            f"{pair.skew_ppm:+.3f}",
+            _rate(pair.skew_ppm),
             *alone,
         )
     return table
+
+
+def _rate(ppm: float) -> str:
+    return f"{round(ppm, 3) + 0.0:+.3f}"  # no -0.000
 
 
 def _signed(value: int, error: int | None = None) -> str:

@@ -131,7 +131,7 @@ def test_an_agent_that_dies_in_the_middle_takes_only_itself_along(fleet: Fleet) 
     victim = fleet.agents[3]
     command = fleet.hosts[0].command([*arguments, "--duration", "1s", "--id", "61234"])
     with subprocess.Popen(command, stdout=subprocess.PIPE) as mesh:
-        while b"61234 has us probe 3 hosts" not in victim.stderr.readline():
+        while b"host 61234 has us probe 3 others" not in victim.stderr.readline():
             pass
         victim.kill()
         document = json.loads(mesh.communicate(timeout=60)[0])

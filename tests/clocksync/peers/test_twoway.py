@@ -3,7 +3,7 @@
 import pytest
 
 from clocksync.peers.frames import Echo, Probe
-from clocksync.peers.twoway import KEPT, Answerer, Asker, EchoLeft, ProbeLeft
+from clocksync.peers.twoway import KEPT, UNTOLD, Answerer, Asker, EchoLeft, ProbeLeft
 from clocksync.runtime.core import Stamp, StampSource
 from clocksync.runtime.simulation import Link, LogNormal, Uniform, World
 from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
@@ -152,3 +152,41 @@ def test_the_truth_lies_in_every_sample_over_bad_paths_and_drifting_clocks(seed)
         near = min(truths, key=lambda reading: abs(reading - sample.t4))
         truth = truths[near]
         assert sample.path.widened(slack).earliest <= truth <= sample.path.widened(slack).latest
+
+
+def test_the_departures_of_answers_to_probes_that_came_together_are_each_told():
+    asker, answerer = Asker(2, 100), Answerer()
+    told = []
+    for round_ in range(3):
+        sends = [asker.ask(), asker.ask()]
+        for place, send in enumerate(sends):
+            asker.on_sent(send.tag, Stamp(1000 * round_ + place, StampSource.KERNEL))
+        arrivals = [Stamp(1000 * round_ + 100 + place, StampSource.KERNEL) for place in (0, 1)]
+        answers = [
+            answerer.on_probe(1, send.frame, arrived)
+            for send, arrived in zip(sends, arrivals, strict=True)
+        ]
+        for place, answer in enumerate(answers):  # the reading first, then the kernel's
+            for source in (StampSource.USER, StampSource.KERNEL):
+                left = 1000 * round_ + 120 + place + (source is StampSource.KERNEL)
+                answerer.on_sent(answer.tag, Stamp(left, source))
+        for place, answer in enumerate(answers):
+            told.append(answer.frame.earlier)
+            assert asker.on_echo(answer.frame, Stamp(1000 * round_ + 300 + place))
+    assert told == [0, 0, 100, 101, 102, 103]
+    exact = [sample for sample in asker.samples if sample.interleaved]
+    assert [sample.t3 - sample.t2 for sample in exact] == [21] * 4
+
+
+def test_only_so_many_departures_wait_for_each_peer():
+    answerer = Answerer()
+    for number in range(50):
+        answerer.on_sent(EchoLeft(1, number, number), Stamp(number))
+    assert len(answerer._departures[1]) == UNTOLD
+
+
+def test_as_many_exchanges_are_kept_as_asked_for():
+    asker = Asker(2, 1, kept=5)
+    for _ in range(20):
+        asker.ask()
+    assert len(asker._exchanges) == 5
