@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from clocksync.meshing.agent import LEASE_NS
-from clocksync.meshing.coordinator import Trouble
+from clocksync.meshing.coordinator import Probing, Trouble
 from clocksync.meshing.result import MeshResult
 from clocksync.runtime.simulation import Condition, Disturbance, Link, Pareto
 from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
@@ -144,8 +144,9 @@ def a_large_step_is_named(drawn: Drawn, result: MeshResult) -> None:
     """One beyond all delays, with time to see it."""
     if set(drawn.faults) != {"step"} or abs(drawn.step_ns) < 50 * MILLISECOND:
         return
-    end = drawn.lab.lasts_ns - 100 * MILLISECOND
-    if drawn.stepped_at > end:
+    lab, margin = drawn.lab, 100 * MILLISECOND
+    began = next(told.time for told in lab.world.told if isinstance(told.event, Probing))
+    if not began + margin < drawn.stepped_at < began + lab.lasts_ns - margin:
         return
     number = drawn.faults["step"]
     if not any(number in step.hosts for step in result.steps):
