@@ -13,6 +13,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from random import Random
 
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +21,7 @@ from rich.table import Table
 from benchmarks.harness import Impossible, load, machine, percentile, require, the_machine_alone
 from clocksync.cristian import CristianClock
 from clocksync.cristian.reading import Reading
-from clocksync.peers.agent import FRAMES, Agent
+from clocksync.meshing.agent import FRAMES, Agent
 from clocksync.peers.endpoint import Endpoint, PeerSettings
 from clocksync.runtime.udp import SystemStampClock
 from clocksync.runtime.units import MILLISECOND
@@ -39,7 +40,10 @@ async def readings(
     found: list[Reading] = []
     with there.inside():
         agent = Endpoint(
-            Agent(), FRAMES, PeerSettings(id=1, listen=(there.ipv4, 0), key_file=key), clock=clock
+            Agent(1, Random("agent")),
+            FRAMES,
+            PeerSettings(id=1, listen=(there.ipv4, 0), key_file=key),
+            clock=clock,
         )
         await agent.__aenter__()
     try:

@@ -9,9 +9,9 @@ from clocksync.cristian import CristianReader, CristianSettings
 from clocksync.cristian.reader import Failed, Read, Stepped
 from clocksync.cristian.reading import Reading, TooFast, proven, shortened
 from clocksync.cristian.sources import PeerSource
+from clocksync.meshing.agent import Agent
 from clocksync.ntp.estimate import Estimate
 from clocksync.ntp.sample import Sample
-from clocksync.peers.agent import Agent
 from clocksync.runtime.core import StampSource
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.simulation import Constant, Link, Pareto, World
@@ -25,7 +25,7 @@ def world_of(seed: int, follows: bool = False, links=ASYMMETRIC, **settings):
     settings = {"within_ns": 1150 * US, "max_drift_ppm": 110.0, **settings}
     world, random = World(seed=seed), Random(seed)
     core = CristianReader(PeerSource(1, 1000), CristianSettings(**settings), Random(seed), follows)
-    for number, program in ((1, Agent()), (2, core)):
+    for number, program in ((1, Agent(1, Random("agent"))), (2, core)):
         offset = random.randint(-3 * SECOND, 3 * SECOND)
         world.add(number, program, offset_ns=offset, rate_ppm=random.uniform(-50, 50))
         world.wander(number, 60 * SECOND, 5.0, 50.0)
