@@ -47,6 +47,7 @@ bench: $(INSTALLED) ## every figure beside its peers, in one run (root on Linux;
 	@$(BIN)/python -m benchmarks.cristian
 	@$(BIN)/python -m benchmarks.berkeley
 	@$(BIN)/python -m benchmarks.rbs
+	@$(BIN)/python -m benchmarks.mesh
 	@$(BIN)/python -m benchmarks.authentication
 	@$(BIN)/python -m benchmarks.scales
 	@$(BIN)/python -m benchmarks.gnss

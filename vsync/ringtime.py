@@ -31,7 +31,7 @@ CLUELESS_NS = SECOND
 STEADY_FOR_NS = 20 * MILLISECOND
 """So long a good reading of the majority's clocks is not looked for again: it costs."""
 
-FORCED_NS = 250 * MICROSECOND
+FORCED_NS = 50 * MICROSECOND
 """So far above the time the order alone may force a stamp that still counts as the majority's: a
 visit of very many messages takes a nanosecond for each."""
 
