@@ -116,7 +116,16 @@ class Association:
     def samples(self) -> list[Sample]:
         """What was measured, a sample an exchange, in the order of the answers. Made anew at each
         call: an exchange is better known when the next one is through."""
-        return [self._sample(exchange) for exchange in self._measured]
+        return [self.sample_of(exchange) for exchange in self._measured]
+
+    def forget(self) -> None:
+        """Keep no samples: for who asks on and on, and takes each when it comes."""
+        self._measured.clear()
+
+    @property
+    def outstanding(self) -> list[int]:
+        """The cookies of all requests that are still unanswered."""
+        return [cookie for cookie, e in self._outstanding.items() if e.packet is None]
 
     def retire(self, keep: int) -> list[Sample]:
         """The samples of all but the last `keep` exchanges, which are then forgotten: what keeps
@@ -178,6 +187,10 @@ class Association:
                 return exchange.asked_at
             self.give_up(exchange.cookie)
         return None
+
+    def find(self, origin: int) -> Exchange | None:
+        """The request that an answer with this origin timestamp answers, if it is known."""
+        return self._outstanding.get(origin) or self._by_receive_cookie.get(origin)
 
     def is_waiting_for(self, cookie: int) -> bool:
         """Whether that request is still unanswered."""
@@ -261,7 +274,8 @@ class Association:
             return Rejection.BACKWARDS
         return Rejection.IMPOSSIBLE_DELAY if delay_ns < -slack_ns else None
 
-    def _sample(self, exchange: Exchange) -> Sample:
+    def sample_of(self, exchange: Exchange) -> Sample:
+        """What an accepted answer to that request says, by all that is known of it now."""
         packet, departed, arrived = _stamps(exchange)
         return make_sample(
             packet,

@@ -40,8 +40,11 @@ class Selection:
     ``combined``."""
 
 
-def select(claims: Sequence[Interval]) -> Selection:
+def select(claims: Sequence[Interval], liars: int | None = None) -> Selection:
     """Find the majority among `claims` (each one server's interval) and what it agrees on.
+
+    With `liars`, up to so many of those that claim may lie, majority or not: where other servers
+    are silent, the liars that are left can outweigh the honest. ``combined`` then allows for them.
 
     >>> select([Interval(8, 12), Interval(11, 13), Interval(14, 15)])
     Selection(combined=Interval(earliest=11, latest=12), truechimers=(0, 1), falsetickers=(2,), \
@@ -54,8 +57,9 @@ contradicted=(), agreed=Interval(earliest=11, latest=12))
     agreeing = [i for i in range(count) if claims[i] & agreed is not None]
     first_end = min(claims[i].latest for i in agreeing)
     last_start = max(claims[i].earliest for i in agreeing)
+    needed = majority if liars is None else min(majority, max(1, count - liars))
     return Selection(
-        _shared_by(claims, majority),
+        _shared_by(claims, needed),
         tuple(agreeing),
         tuple(i for i in range(count) if claims[i] & agreed is None),
         tuple(
