@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from clocksync.runtime.errors import BadConfig, NotSynchronised, ToolkitError
     from clocksync.runtime.interval import Interval
     from clocksync.serve import Server
+    from clocksync.steering.disciplined import DisciplinedClock, discipline
+    from clocksync.steering.settings import DisciplineSettings
 
 __version__ = "0.1.0"
 
@@ -31,6 +33,8 @@ _HOMES = {
     "BadConfig": "clocksync.runtime.errors",
     "BoundedClock": "clocksync.bounded",
     "Combined": "clocksync.measuring.result",
+    "DisciplineSettings": "clocksync.steering.settings",
+    "DisciplinedClock": "clocksync.steering.disciplined",
     "HostResult": "clocksync.measuring.result",
     "Interval": "clocksync.runtime.interval",
     "MeasureRun": "clocksync.measuring.run",
@@ -42,6 +46,7 @@ _HOMES = {
     "Server": "clocksync.serve",
     "ToolkitError": "clocksync.runtime.errors",
     "Verdict": "clocksync.measuring.result",
+    "discipline": "clocksync.steering.disciplined",
     "measure": "clocksync.measuring.run",
     "measure_sync": "clocksync.measuring.run",
     "mesh": "clocksync.meshing.run",
@@ -52,6 +57,8 @@ __all__ = [
     "BadConfig",
     "BoundedClock",
     "Combined",
+    "DisciplineSettings",
+    "DisciplinedClock",
     "HostResult",
     "Interval",
     "MeasureRun",
@@ -64,6 +71,7 @@ __all__ = [
     "ToolkitError",
     "Verdict",
     "__version__",
+    "discipline",
     "measure",
     "measure_sync",
     "mesh",

@@ -14,6 +14,7 @@ from clocksync.cli.convert import convert
 from clocksync.cli.cristian import cristian
 from clocksync.cli.doctor import doctor
 from clocksync.cli.gnss import gnss
+from clocksync.cli.discipline import discipline
 from clocksync.cli.key import key
 from clocksync.cli.measure import measure
 from clocksync.cli.mesh import mesh
@@ -47,6 +48,7 @@ app.command()(agent)
 app.add_typer(berkeley, name="berkeley")
 app.command()(mesh)
 app.command()(agent)
+app.command()(discipline)
 app.add_typer(key, name="key")
 app.command()(convert)
 app.add_typer(rbs, name="rbs")

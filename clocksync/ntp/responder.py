@@ -248,6 +248,10 @@ class Responder(SilentCore):
     def __post_init__(self) -> None:
         self.header = self.reference.header()
 
+    def refer(self, reference: Reference) -> None:
+        """Say this of the served clock from the next answer on; safe from any thread."""
+        self.reference, self.header = reference, reference.header()
+
     def reply(
         self, request: bytes, address: Hashable, received_at: int, transmit_at: int, now: int
     ) -> bytes | None:

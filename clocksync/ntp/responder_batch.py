@@ -171,7 +171,10 @@ class BatchResponder:
         self._out_transmit = self._out["transmit_timestamp"]
         self._out_control = np.frombuffer(self.outgoing.control, np.uint8).reshape(size, -1)
         self._out_control[:, self.local.space :] = np.frombuffer(_STAMP_REQUEST, np.uint8)
-        template = self.responder.header
+        self._bind_header(self.responder.header)
+
+    def _bind_header(self, template: NtpPacket) -> None:
+        self._header = template
         self._template = np.frombuffer(template.encode(), _PACKET)[0]
         leap_mode = template.leap << 6 | template.mode
         self._reply_first = (_FIRST & 0b00_111_000) | np.uint8(leap_mode)
@@ -183,6 +186,8 @@ class BatchResponder:
         `arrived_at` (the system clock, Unix ns) stands in for requests the kernel did not stamp;
         `now` is monotonic. The transmit timestamps are left to :meth:`stamp`.
         """
+        if self.responder.header is not self._header:
+            self._bind_header(self.responder.header)
         count = self.incoming.count
         self._clear()
         if not count:

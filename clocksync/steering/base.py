@@ -13,13 +13,13 @@ exchanges under way then drops them.
 from collections.abc import Callable
 
 from clocksync.runtime.clocks import Clock
-from clocksync.runtime.units import SECOND
 
 TRIES = 3
 """The two clocks are read in turn so often; the tightest pair counts."""
 SLEW_PPM_MAX = 1_000.0
 """A distance that changes faster than this was not slewed by the kernel, but set."""
 JUMP_LEAST_NS = 20_000
+
 
 class BaseClock:
     """A stamp clock (see :class:`clocksync.runtime.udp.StampClock`) over a raw oscillator.

@@ -60,6 +60,8 @@ SLEEP_ERROR_NS = 2 * SECOND
 """How far the clock that counts while a machine sleeps may be off: it counts whole seconds."""
 BURST_INTERVAL_NS = 2 * SECOND
 BACKOFF_AFTER = 8
+WATCH_NS = 4 * SECOND
+"""How often it looks whether silence or a grown bound means anything."""
 _Timer = tuple[str, int]
 
 
@@ -135,7 +137,7 @@ class Discipline(SilentCore):
     # Inputs
 
     def start(self, now: int) -> Effects:
-        return [SetTimer((WATCH, 0), SECOND)]
+        return [SetTimer((WATCH, 0), WATCH_NS)]
 
     def add(self, host: int, addresses: Sequence[Address], now: int) -> Effects:
         """Follow a host too; `addresses` in order of preference, at least one."""
@@ -153,7 +155,7 @@ class Discipline(SilentCore):
     def on_timer(self, timer: Hashable, now: int) -> Effects:
         kind, number = cast(_Timer, timer)
         if kind == WATCH:
-            return [*self._health(now), SetTimer((WATCH, 0), SECOND)]
+            return [*self._health(now), SetTimer((WATCH, 0), WATCH_NS)]
         source = self.sources[number]
         return self._ask(source, now) if kind == ASK else self._give_up(source, now)
 
@@ -164,8 +166,12 @@ class Discipline(SilentCore):
         return [
             Send(source.address, packet, tag=(source.number, exchange)),
             SetTimer((ANSWER, source.number), self.settings.timeout_ns),
-            SetTimer((ASK, source.number), self._interval(source)),
+            SetTimer((ASK, source.number), self._scattered(self._interval(source))),
         ]
+
+    def _scattered(self, interval: int) -> int:
+        """An interval give or take an eighth, so that hosts asked at one time drift apart."""
+        return interval - interval // 8 + self._rng.randrange(max(1, interval // 4))
 
     def _exponent(self, source: Source) -> int:
         """How often that host is asked: as all are, unless it wants less or does not answer."""
@@ -267,7 +273,8 @@ class Discipline(SilentCore):
             return effects
         self.followed_at = base
         if news.final is not None and source.standing is Standing.GOOD:
-            effects += self._follow(source, source.reading(news.final, self._common_bias()), base)
+            bias, interval = self._common_bias(), self._interval(source)
+            effects += self._follow(source, source.reading(news.final, bias, interval), base)
         return effects + self._steer(now)
 
     def _vote(self, base: int) -> tuple[Effects, Interval | None]:

@@ -6,9 +6,11 @@ is steered to that. It promises no bound, which :mod:`~clocksync.steering.reach`
 
 :class:`PiServo` is the controller of ptp4l (linuxptp, ``pi.c``): the frequency is the sum of an
 integral and of a share of the error, the phase is never touched between steps. Its gains are those
-of ptp4l's software stamps, for a second between readings, and scale with its inverse. It was made
-for eight readings a second on a quiet LAN; on a heavy tail it follows the noise. The other one is
-:mod:`~clocksync.steering.kalman`; ``docs/decisions/0019-a-kalman-filter-steers.md`` compares.
+of ptp4l's software stamps, for a second between readings, and scale with its inverse. Where
+several hosts are asked in turn, it takes the mean of what they say in one round, weighted by how
+much their delays exceed the least. It was made for a reading a second on a quiet LAN. The other
+one is :mod:`~clocksync.steering.kalman`; ``docs/decisions/0019-a-kalman-filter-steers.md``
+compares.
 """
 
 from dataclasses import dataclass
@@ -29,12 +31,14 @@ class Reading:
     """True time minus base was `offset_ns` when the base read `at`, give or take `noise_ns`.
 
     `weight` is the least delay of that path over this answer's: 1 for the best, 0 for the worst.
+    `interval_ns` is how often a host is asked, so that there is news of all.
     """
 
     at: int
     offset_ns: int
     noise_ns: float
     weight: float = 1.0
+    interval_ns: int = 0
 
 
 class Servo(Protocol):
@@ -85,6 +89,7 @@ class PiServo:
         self._at = 0
         self._phase = 0
         self._noise = 0.0
+        self._errors = self._weights = 0.0
         self._ready = False
 
     @property
@@ -104,6 +109,7 @@ class PiServo:
     def jump(self, at: int, offset_ns: int, noise_ns: float) -> None:
         self._at, self._phase, self._noise = at, offset_ns, noise_ns
         self._rate = self._integral
+        self._errors = self._weights = 0.0
 
     def update(self, reading: Reading) -> None:
         if self._first is None:
@@ -120,11 +126,15 @@ class PiServo:
             self._at, self._phase = reading.at, reading.offset_ns
             self._ready = True
             return
-        if elapsed <= 0:
-            return
         error = reading.offset_ns - self.at(reading.at)
         self._noise = max(1.0, 0.9 * self._noise + 0.1 * abs(error))
-        share = error * 1e6 / elapsed * reading.weight
+        self._errors += error * reading.weight
+        self._weights += reading.weight
+        # Hosts are asked in turn, and what one says stands until all have spoken again.
+        if elapsed <= 0 or elapsed < reading.interval_ns * 3 // 4:
+            return
+        share = self._errors / self._weights * 1e6 / elapsed
+        self._errors = self._weights = 0.0
         self._phase, self._at = self.at(reading.at), reading.at
         self._integral = _within(self._integral + self.ki * share)
         self._rate = _within(self._integral + self.kp * share)

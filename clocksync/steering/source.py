@@ -205,7 +205,7 @@ class Source:
         assert self.claim is not None
         return reach.carry(self.claim.interval, self.claim.at, base)
 
-    def reading(self, sample: Sample, common_bias_ns: float) -> Reading:
+    def reading(self, sample: Sample, common_bias_ns: float, interval_ns: int) -> Reading:
         """What the servo is told of a sample."""
         self.sample = sample
         self._delays.append(sample.delay_ns)
@@ -221,6 +221,7 @@ class Source:
             offset_ns=offset - round(self.bias_ns - common_bias_ns),
             noise_ns=max(sample.precision_ns, excess + self.jitter_ns),
             weight=least / sample.delay_ns,
+            interval_ns=interval_ns,
         )
 
     def differed(self, reading: Reading, innovation_ns: float) -> None:

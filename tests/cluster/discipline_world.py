@@ -23,6 +23,7 @@ from clocksync.steering.settings import DisciplineSettings
 
 CLIENT: Address = ("10.0.0.1", 40_000)
 HOUR = 3600 * SECOND
+MINUTE = 60 * SECOND
 WANDER_STEP_PPM, WANDER_EVERY_NS = 0.01, 10 * SECOND
 """The worst case is 3.6 ppm an hour, within the 4 that bounds allow for."""
 DRIFT_PPM = 50.0
@@ -113,6 +114,13 @@ class Plan:
     rate_ppm: float = DRIFT_PPM
     wander: bool = True
     happenings: tuple[Happening, ...] = field(default=())
+    over_ns: int = 0
+    """When all that happens is over."""
+
+    @property
+    def first_ns(self) -> int:
+        """When the first thing happens."""
+        return min((it.at_ns for it in self.happenings), default=0)
 
 
 def address_of(place: int) -> Address:
@@ -146,7 +154,7 @@ class Run:
         for happening in plan.happenings:
             self.world.at(happening.at_ns, lambda it=happening: getattr(self, it.kind)(*it.given))
         self.cuts: list[int] = []
-        self.asleep_since = 0
+        self.is_asleep = False
 
     @property
     def core(self) -> Discipline:
@@ -188,6 +196,7 @@ class Run:
         that is off by `error_ns`."""
         node = self.world.node(CLIENT)
         rate = node.monotonic.rate_ppm
+        self.is_asleep = True
         self.world.pause(CLIENT)
         self.world.set_rate(CLIENT, -999_999.0)
 
@@ -196,6 +205,7 @@ class Run:
             self.world.step_wall(CLIENT, for_ns + error_ns)
             self.world.resume(CLIENT)
             self.world.call(CLIENT, lambda core, now: core.inner.slept(for_ns + error_ns, now))
+            self.is_asleep = False
 
         self.world.after(for_ns, wake)
 
