@@ -18,7 +18,7 @@ from clocksync.serve import Server
 from clocksync.steering.disciplined import DisciplinedClock, DisciplineRun
 from clocksync.steering.hostclock import host_base
 from clocksync.steering.settings import DisciplineSettings
-from clocksync.steering.states import Event, State
+from clocksync.steering.states import Event, State, StateChanged
 from clocksync.steering.status import (
     Status,
     event_document,
@@ -185,7 +185,8 @@ class _Running:
             self._print(None if document is None else to_json(document))
         else:
             self._print(event_line(told, self.wishes.hosts, now))
-        self._keep_up()
+        if isinstance(told, StateChanged):
+            self._keep_up()
 
     def _print_status(self) -> None:
         if self.wishes.quiet:
@@ -199,7 +200,7 @@ class _Running:
         clock = self.clock
         now = clock.base.now()
         system = clock.base.wall_at(now + clock.base.epoch_ns)
-        return status_of(clock.core, self.wishes.hosts, now, system)
+        return status_of(clock.core, self.wishes.hosts, now, system, self.discipline.failures)
 
     def _say(self, line: str) -> None:
         """Something that is no JSON goes to standard error where standard output is."""

@@ -37,6 +37,8 @@ from clocksync.steering.states import HostJudged, State, StateChanged
 
 PORTS_MAX = 32
 UNRESOLVED = "unresolved"
+RESOLVE_AGAIN_S = 30.0
+"""A name that does not resolve is tried again after this: the network may not be up yet."""
 
 
 class DisciplinedClock:
@@ -198,7 +200,10 @@ class DisciplineRun:
         self.clock = DisciplinedClock(core, base, sleep or SleepWatch(), self._lock)
         self.clock.on_sleep = self._slept
         base.on_jump = lambda by: self._due(core.void)
+        self.failures: dict[int, str] = {}
+        """Why hosts are not asked, by their number."""
         self._driver: UdpDriver | None = None
+        self._again: dict[int, asyncio.TimerHandle] = {}
 
     async def __aenter__(self) -> DisciplinedClock:
         self._driver = UdpDriver(
@@ -221,15 +226,28 @@ class DisciplineRun:
     ) -> None:
         if self._driver is not None:
             self._driver.close()
+        for timer in self._again.values():
+            timer.cancel()
 
     def _on_resolved(self, number: int, answer: Answer) -> None:
         if self._driver is None or self._driver.closed:
             return
         if isinstance(answer, str):
-            self._told(HostJudged(number, UNRESOLVED, answer))
+            if number not in self.failures:
+                self._told(HostJudged(number, UNRESOLVED, answer))
+            self.failures[number] = answer
+            loop = asyncio.get_running_loop()
+            self._again[number] = loop.call_later(RESOLVE_AGAIN_S, self._resolve_again, number)
             return
+        self.failures.pop(number, None)
         verb = partial(self.clock.core.add, number, answer)
         self._driver.call(lambda now: self._core.call(verb))
+
+    def _resolve_again(self, number: int) -> None:
+        def answered(_: int, answer: Answer) -> None:
+            self._on_resolved(number, answer)
+
+        Resolver([self.specs[number]], answered, self._family).start()
 
     def _slept(self, slept_ns: int) -> None:
         self._due(lambda now: self.clock.core.slept(slept_ns, now))

@@ -7,7 +7,7 @@ The schema of the JSON lines is ``clocksync/schemas/discipline-1.json``.
 import hashlib
 import ipaddress
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from clocksync.steering.states import (
 
 SCHEMA = "clocksync.discipline/1"
 UNSYNCHRONISED = 16
-SERVED_AHEAD_NS = 4 * SECOND
+SERVED_AHEAD_NS = 3 * SECOND
 """What is served says how wrong the clock will be in so long: it is not renewed for each answer."""
 
 
@@ -67,8 +67,16 @@ class Status:
         return sum(host.standing == Standing.GOOD.value for host in self.hosts)
 
 
-def status_of(core: Discipline, names: Sequence[str], now: int, system_ns: int) -> Status:
-    """How the clock stands; `system_ns` is what the system's clock shows at `now`."""
+def status_of(
+    core: Discipline,
+    names: Sequence[str],
+    now: int,
+    system_ns: int,
+    failures: Mapping[int, str] | None = None,
+) -> Status:
+    """How the clock stands; `system_ns` is what the system's clock shows at `now`, `failures` why
+    hosts are not asked."""
+    unasked = failures or {}
     base, reading, bound = now + core.epoch_ns, core.read(now), core.error_bound_ns(now)
     lowest, highest = core.reach.frequency_ppm(base)
     rate = core.steering.rate_ppm
@@ -81,13 +89,16 @@ def status_of(core: Discipline, names: Sequence[str], now: int, system_ns: int) 
         frequency_ppm=rate,
         frequency_bound_ppm=max(highest - rate, rate - lowest),
         poll_ns=core.poll.interval_ns,
-        hosts=tuple(_host(core.sources.get(n), name) for n, name in enumerate(names)),
+        hosts=tuple(
+            _host(core.sources.get(n), name, unasked.get(n, "it is not asked yet"))
+            for n, name in enumerate(names)
+        ),
     )
 
 
-def _host(source: Source | None, name: str) -> HostStatus:
+def _host(source: Source | None, name: str, failure: str) -> HostStatus:
     if source is None:
-        return HostStatus(name, Standing.UNHEARD.value, "it is not asked", None, None)
+        return HostStatus(name, Standing.UNHEARD.value, failure, None, None)
     delay = source.least_delay_ns or None
     return HostStatus(name, source.standing.value, source.reason, delay, source.jitter_ns)
 

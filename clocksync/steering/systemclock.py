@@ -143,31 +143,33 @@ def open_system_clock(machine: Machine | None = None) -> tuple[KernelClock, Syst
 
 
 class DryClock:
-    """Says what it would do to the system's clock, where that changes, and does nothing."""
+    """Says what it would do to the system's clock, where that changes much, and does nothing."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._frequency: float | None = None
         self._slew = 0
+        self._max_error_us = 0
         self._synchronised: bool | None = None
 
     def state(self) -> KernelState:
-        return KernelState(self._frequency or 0.0, bool(self._synchronised), 0)
+        return KernelState(self._frequency or 0.0, bool(self._synchronised), self._max_error_us)
 
     def set_frequency(self, ppm: float) -> None:
-        if self._frequency is None or abs(ppm - self._frequency) >= 0.01:
+        if self._frequency is None or abs(ppm - self._frequency) >= 0.5:
             self._say(f"would set the frequency to {ppm:+.3f} ppm")
             self._frequency = ppm
 
     def slew(self, by_us: int) -> None:
-        if by_us and by_us != self._slew:
+        if abs(by_us - self._slew) > 10 + abs(self._slew) // 10:
             self._say(f"would slew by {by_us:+d} us")
-        self._slew = by_us
+            self._slew = by_us
 
     def step(self, by_ns: int) -> None:
         self._say(f"would step by {by_ns / 1e9:+.9f} s")
 
     def tell(self, max_error_us: int, estimate_us: int, synchronised: bool) -> None:
+        self._max_error_us = max_error_us
         if synchronised is not self._synchronised:
             words = "synchronised" if synchronised else "not synchronised"
             self._say(f"would say that it is {words}, within {max_error_us} us")
