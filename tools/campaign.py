@@ -43,6 +43,7 @@ TOTALS = ROOT / "out" / "campaign.jsonl"
 # A name for people, and the function: "module:function".
 CAMPAIGNS = {
     "berkeley": "tests.cluster.berkeley_world:check",
+    "discipline": "tests.cluster.discipline_properties:check",
     "measure": "tests.cluster.measure_properties:check",
     "authenticated": "tests.cluster.authenticated_world:check",
     "mesh": "tests.cluster.mesh_runs:check",

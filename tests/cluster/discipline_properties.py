@@ -24,6 +24,7 @@ ROUNDING_NS = 4
 KINDS = {
     "calm": "five hosts, or three, or one; nothing happens",
     "liar": "one of five lies, a little or much",
+    "minority": "most honest hosts fall silent, and a liar is among those that are left",
     "holdover": "no host is heard for up to an hour",
     "churn": "hosts come and go one after the other",
     "server step": "the clock of one of five is set wrong",
@@ -45,7 +46,8 @@ def draw(seed: int, servo: str | None = None) -> Plan:
     random = Random(f"discipline/{seed}")
     kind = list(KINDS)[seed % len(KINDS)]
     count = random.choice([1, 3, 5]) if kind in ("calm", "local step", "sleep") else 5
-    hosts = typical(random, count, liars=int(kind == "liar"))
+    sharp = random.random() < 0.25
+    hosts = typical(random, count, liars=int(kind in ("liar", "minority")), sharp=sharp)
     settings = DisciplineSettings(
         servo=servo or random.choice(["kalman", "kalman", "pi"]),
         poll_min=random.choice([3, 4, 4, 5]),
@@ -61,7 +63,7 @@ def draw(seed: int, servo: str | None = None) -> Plan:
         settings,
         offset_ns=offset if kind != "sleep" else 0,
         rate_ppm=random.uniform(-50, 50),
-        wander=kind != "sleep",  # or the oscillator would not stay asleep
+        wander=random.choice(["walk", "ramp"]) if kind != "sleep" else "none",
         happenings=happenings,
         over_ns=over,
     )
@@ -73,6 +75,9 @@ def _happenings(random: Random, kind: str) -> tuple[tuple[Happening, ...], int]:
     if kind == "holdover":
         until = at + random.randrange(2 * MINUTE, HOUR)
         return (Happening(at, "lose"), Happening(until, "find")), until
+    if kind == "minority":
+        until = at + random.randrange(5 * MINUTE, 30 * MINUTE)
+        return (Happening(at, "lose", (1, 2, 3)), Happening(until, "find")), until
     if kind == "churn":
         times = [at + n * 5 * MINUTE for n in range(8)]
         found: list[Happening] = []
@@ -125,6 +130,7 @@ class Watcher:
         self.last_reading = reading
         bound = core.bound_at(now)
         self._look_at_bound(core, bound, true)
+        self._look_at_following(core, now)
         self._look_at_holdover(core, bound)
         self._look_at_error(core, bound, reading - true)
 
@@ -137,6 +143,13 @@ class Watcher:
         if true not in bound:
             away = max(bound.earliest - true, true - bound.latest)
             self.fail("true time is in the bound", f"it is off by {away} ns, {core.state.value}")
+
+    def _look_at_following(self, core, now: int) -> None:
+        if core.state is not State.LOCKED:
+            return
+        ago = now + core.epoch_ns - core.followed_at
+        if ago > 8 * core.poll.interval_ns + MINUTE:
+            self.fail("a locked clock hears its hosts", f"none for {ago / SECOND:.0f} s")
 
     def _look_at_holdover(self, core, bound) -> None:
         """While nobody is heard, the bound grows and the frequency stays."""

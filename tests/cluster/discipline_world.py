@@ -112,7 +112,9 @@ class Plan:
     settings: DisciplineSettings
     offset_ns: int = 0
     rate_ppm: float = DRIFT_PPM
-    wander: bool = True
+    wander: str = "walk"
+    """How the oscillator's rate changes: a random walk, a ramp as steep as bounds allow for that
+    turns now and then, or not at all."""
     happenings: tuple[Happening, ...] = field(default=())
     over_ns: int = 0
     """When all that happens is over."""
@@ -149,7 +151,9 @@ class Run:
                 rate_ppm=host.rate_ppm,
             )
             self.world.link_both(CLIENT, addresses[place], *host.links)
-        if plan.wander:
+        if plan.wander == "ramp":
+            self._ramp(Random(f"ramp/{plan.seed}"), 1.0)
+        if plan.wander == "walk":
             self.world.wander(CLIENT, WANDER_EVERY_NS, WANDER_STEP_PPM, plan.rate_ppm + 20)
         for happening in plan.happenings:
             self.world.at(happening.at_ns, lambda it=happening: getattr(self, it.kind)(*it.given))
@@ -168,6 +172,12 @@ class Run:
     @property
     def is_booted(self) -> bool:
         return self.world.node(CLIENT).started
+
+    def _ramp(self, random: Random, slope: float) -> None:
+        rate = self.world.node(CLIENT).monotonic.rate_ppm
+        self.world.set_rate(CLIENT, rate + slope * WANDER_STEP_PPM)
+        turned = -slope if random.random() < 0.005 else slope
+        self.world.after(WANDER_EVERY_NS, lambda: self._ramp(random, turned))
 
     # Happenings
 
@@ -210,13 +220,22 @@ class Run:
         self.world.after(for_ns, wake)
 
 
-def typical(random: Random, count: int, liars: int = 0) -> tuple[HostPlan, ...]:
-    """Servers a millisecond away with a heavy tail and asymmetry of up to 20 %."""
+def typical(
+    random: Random, count: int, liars: int = 0, *, sharp: bool = False
+) -> tuple[HostPlan, ...]:
+    """Servers a millisecond away with a heavy tail and asymmetry of up to 20 %; or `sharp` ones,
+    whose constant delay all goes the same way: there the truth lies on the very edge of the bound.
+    """
+    one_way = random.choice([-1.0, 1.0])
+
+    def asymmetry() -> float:
+        return one_way if sharp else random.choice([0.2, -0.2, random.uniform(-0.2, 0.2)])
+
     hosts = [
         HostPlan(
             delay_ns=round(MILLISECOND * random.uniform(0.6, 1.6)),
-            asymmetry=random.choice([0.2, -0.2, random.uniform(-0.2, 0.2)]),
-            tail_ns=round(10 ** random.uniform(4, 5.3)),
+            asymmetry=asymmetry(),
+            tail_ns=0 if sharp else round(10 ** random.uniform(4, 5.3)),
             loss=random.choice([0.0, 0.0, random.uniform(0, 0.2)]),
         )
         for _ in range(count)

@@ -24,7 +24,7 @@ from tests.cluster.discipline_world import (
     Run,
 )
 
-CI_SEEDS = 21
+CI_SEEDS = 24
 QUICK = DisciplineSettings(poll_min=2, poll_max=6, precision_ns=4)
 
 
@@ -94,7 +94,7 @@ def test_holdover_keeps_the_frequency_and_returns_without_a_jump() -> None:
 
 
 def test_the_bound_in_holdover_is_near_what_two_rates_can_differ_by() -> None:
-    run = Run(plan(minutes=200, wander=False, happenings=(Happening(60 * MINUTE, "lose"),)))
+    run = Run(plan(minutes=200, wander="none", happenings=(Happening(60 * MINUTE, "lose"),)))
     run.world.run(60 * MINUTE)
     before = run.core.error_bound_ns(run.now)
     run.world.run(120 * MINUTE)
@@ -154,7 +154,7 @@ def test_one_lie_that_is_taken_back_is_no_reason_to_move() -> None:
 
 
 def test_an_oscillator_that_breaks_its_promise_is_found_out_and_followed() -> None:
-    run = Run(plan(minutes=90, wander=False))
+    run = Run(plan(minutes=90, wander="none"))
     run.world.run(40 * MINUTE)
     run.retune(40_000)  # 40 ppm at once, where 4 an hour are assumed
     run.world.run(90 * MINUTE)
