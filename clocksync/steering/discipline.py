@@ -55,7 +55,7 @@ CONFIRMATIONS = 3
 SETTLED_READINGS = 4
 """So many readings in a row must be as expected before the clock counts as locked."""
 SETTLED_WITHIN = 4.0
-"""As expected: within so many times its noise."""
+"""As expected: within so many times its noise, or a small part of the bound."""
 SLEEP_ERROR_NS = 2 * SECOND
 """How far the clock that counts while a machine sleeps may be off: it counts whole seconds."""
 BURST_INTERVAL_NS = 2 * SECOND
@@ -155,7 +155,7 @@ class Discipline(SilentCore):
     def on_timer(self, timer: Hashable, now: int) -> Effects:
         kind, number = cast(_Timer, timer)
         if kind == WATCH:
-            return [*self._health(now), SetTimer((WATCH, 0), WATCH_NS)]
+            return [*self._health(now, vote=False), SetTimer((WATCH, 0), WATCH_NS)]
         source = self.sources[number]
         return self._ask(source, now) if kind == ASK else self._give_up(source, now)
 
@@ -331,9 +331,10 @@ class Discipline(SilentCore):
         if expected:
             source.differed(reading, innovation)
             self._adapt_poll(innovation, reading, base)
-        fine = expected and abs(innovation) <= SETTLED_WITHIN * reading.noise_ns
-        self._as_expected = self._as_expected + 1 if fine else 0
         agreed = self.reach.at(base) or Interval(0, 0)
+        usual = max(SETTLED_WITHIN * reading.noise_ns, agreed.error / SETTLED_WITHIN)
+        fine = expected and abs(innovation) <= usual
+        self._as_expected = self._as_expected + 1 if fine else 0
         return [Notify(Followed(base, agreed, source.number, innovation))]
 
     def _adapt_poll(self, innovation: int, reading: Reading, base: int) -> None:
@@ -379,8 +380,9 @@ class Discipline(SilentCore):
 
     # States
 
-    def _health(self, now: int) -> Effects:
-        """What silence, and the passing of time, mean for the state."""
+    def _health(self, now: int, *, vote: bool = True) -> Effects:
+        """What silence, and the passing of time, mean for the state. Time alone makes claims wider,
+        and whoever agreed still does: then there is no need for a `vote`."""
         base = now + self.epoch_ns
         if self.state is State.UNLOCKED:
             return []
@@ -392,6 +394,8 @@ class Discipline(SilentCore):
         voters = [source for source in self.sources.values() if source.has_vote]
         if len(voters) < self.settings.needed(self.named):
             return self._move(Cause.SOURCES_LOST, now) + self._hurry()
+        if not vote:
+            return []
         effects, agreed = self._vote(base)
         if agreed is None:
             effects += self._move(Cause.DISAGREED, now) + self._hurry()

@@ -18,17 +18,15 @@ No filter comes near this set: a servo that is badly tuned makes the clock worse
 wrong. Where the set becomes empty, an assumption was broken; :meth:`Reach.learn` says so.
 """
 
-from collections import deque
 from dataclasses import dataclass
 
 from clocksync.runtime.interval import Interval
 from clocksync.runtime.units import SECOND
 
 _PPM_SCALE = 1e-6
-ANCHORS_MAX = 48
+ANCHORS_MAX = 80
 """Past offsets against which a new one is held to learn the frequency."""
-_SPACING = 0.02
-"""A new anchor is kept this share of the remembered span after the last one."""
+_APART = 0.2
 _SLACK_PPM = 1e-6
 """For rounding: floats are in use for rates."""
 
@@ -57,7 +55,7 @@ class Reach:
         self._lowest = -drift_ppm
         self._highest = drift_ppm
         self._as_of = 0  # the base's reading for which the two hold
-        self._past: deque[Anchor] = deque(maxlen=ANCHORS_MAX)
+        self._past: list[Anchor] = []
 
     @property
     def known(self) -> bool:
@@ -135,15 +133,18 @@ class Reach:
         return (lowest, highest) if lowest <= highest else None
 
     def _remember(self, anchor: Anchor) -> None:
-        """Anchors that are spread over the whole time remembered, the latest always among them."""
-        last = self._past[-1] if self._past else anchor
-        spaced = (anchor.at - self._past[0].at) * _SPACING if self._past else 0
-        if len(self._past) > 1 and anchor.at - self._past[-2].at < spaced:
-            # The last one still is too close to the one before: the narrower of the two stays.
-            if anchor.interval.width <= last.interval.width:
-                self._past[-1] = anchor
-            return
-        self._past.append(anchor)
+        """Keep anchors of all ages, each `_APART` of the one before, so that a few reach far back
+        however often there is news; and none that wander has made useless."""
+        kept: list[Anchor] = []
+        useful = 2 * (self._highest - self._lowest) + self.wander
+        for one in self._past:
+            age = anchor.at - one.at
+            too_old = self.wander * age / SECOND > useful
+            if not too_old and (
+                not kept or one.at - kept[-1].at >= _APART * (anchor.at - kept[-1].at)
+            ):
+                kept.append(one)
+        self._past = [*kept[-ANCHORS_MAX:], anchor]
 
     def either(self, at: int, agreed: Interval) -> None:
         """Two things contradict each other, and nobody knows which is right: the bound covers

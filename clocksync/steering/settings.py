@@ -6,7 +6,7 @@ from clocksync.measuring.settings import check_drift
 from clocksync.ntp.sample import MAX_DRIFT_PPM
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import MILLISECOND, SECOND
-from clocksync.steering.clock import SLEW_PPM_MAX
+from clocksync.steering.clock import FASTEST_SLEW_PPM, SLEW_PPM_MAX
 from clocksync.steering.kalman import KalmanServo
 from clocksync.steering.servo import PiServo, Servo
 
@@ -79,6 +79,11 @@ class DisciplineSettings:
         if not 0 <= self.wander_ppm_per_hour <= 1e6:
             raise BadConfig(
                 f"a wander of {self.wander_ppm_per_hour:g} ppm an hour cannot be: write 0 or more"
+            )
+        if not 0 < self.slew_ppm_max <= FASTEST_SLEW_PPM:
+            raise BadConfig(
+                f"a slew of {self.slew_ppm_max:g} ppm cannot be: more than 0, up to"
+                f" {FASTEST_SLEW_PPM:g}"
             )
         if self.sources_min is not None and self.sources_min < 1:
             raise BadConfig(f"at least {self.sources_min} hosts must agree: write 1 or more")

@@ -162,7 +162,7 @@ class DryClock:
 
     def slew(self, by_us: int) -> None:
         if abs(by_us - self._slew) > 10 + abs(self._slew) // 10:
-            self._say(f"would slew by {by_us:+d} us")
+            self._say(f"would slew by {by_us:+d} us" if by_us else "would end the slew")
             self._slew = by_us
 
     def step(self, by_ns: int) -> None:
