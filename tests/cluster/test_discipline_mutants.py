@@ -153,10 +153,10 @@ def whoever_is_left_is_followed(patch: pytest.MonkeyPatch) -> None:
 def the_frequency_winds_up_in_holdover(patch: pytest.MonkeyPatch) -> None:
     right = Discipline._health
 
-    def health(self: Discipline, now: int):
+    def health(self: Discipline, now: int, **how: bool):
         if self.state is State.HOLDOVER:
             self.steering.set_rate(self.steering.rate_ppm + 0.01, now + self.epoch_ns)
-        return right(self, now)
+        return right(self, now, **how)
 
     patch.setattr(Discipline, "_health", health)
 
