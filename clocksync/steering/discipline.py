@@ -218,12 +218,15 @@ class Discipline(SilentCore):
             return []
         if source.denied or source.address != arrival.sender:
             return []
-        before = source.standing
+        before, unanswered = source.standing, source.unanswered
         news = source.on_packet(arrival.frame, arrival.stamp)
         if news is None:
             told = source.standing is not before
             return (self._told(source) if told else []) + self._health(now)
-        return self._learn(source, news, now)
+        effects = self._learn(source, news, now)
+        if unanswered > BACKOFF_AFTER:  # its next turn was put off while it was silent
+            effects.append(SetTimer((ASK, source.number), self._scattered(self._interval(source))))
+        return effects
 
     def void(self, now: int) -> Effects:
         """The clock that stamps are read from was set: what is under way cannot be believed."""
@@ -358,7 +361,7 @@ class Discipline(SilentCore):
         if self.state is not State.STEPPING and abs(error) > self.settings.step_ns:
             effects += self._move(Cause.FAR_OFF, now)
         elif self.state is State.HOLDOVER:
-            effects += self._move(Cause.RETURNED, now)
+            effects += self._move(Cause.RETURNED, now) + self._hurry()
         self.steering.set_rate(min(max(self.servo.frequency_ppm, lowest), highest), base)
         if self.state is State.STEPPING and error > self.settings.step_ns:
             self.steering.slew(0, base)
@@ -372,11 +375,13 @@ class Discipline(SilentCore):
 
     def _common_bias(self) -> float:
         """The hosts' mean bias, the nearest ones weighing most: theirs can be the least."""
-        good = [s for s in self.sources.values() if s.standing is Standing.GOOD and s.has_vote]
-        weights = [1 / max(1, source.least_delay_ns) ** 2 for source in good]
-        total = sum(weights)
-        biases = zip(weights, good, strict=True)
-        return sum(w * source.bias_ns for w, source in biases) / total if total else 0.0
+        total = weighted = 0.0
+        for source in self.sources.values():
+            if source.standing is Standing.GOOD and source.has_vote and source.least_delay_ns:
+                weight = 1 / source.least_delay_ns**2
+                total += weight
+                weighted += weight * source.bias_ns
+        return weighted / total if total else 0.0
 
     # States
 

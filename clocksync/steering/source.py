@@ -207,6 +207,8 @@ class Source:
 
     def reading(self, sample: Sample, common_bias_ns: float, interval_ns: int) -> Reading:
         """What the servo is told of a sample."""
+        if not self._delays:  # a newcomer is as biased as the others until it is known
+            self.bias_ns = common_bias_ns
         self.sample = sample
         self._delays.append(sample.delay_ns)
         if sample.sending_ns:

@@ -120,6 +120,12 @@ class Plan:
     """When all that happens is over."""
 
     @property
+    def has_liar(self) -> bool:
+        """Whether some host's clock is wrong, or is set wrong."""
+        stepped = any(it.kind == "step_server" for it in self.happenings)
+        return stepped or not all(host.honest for host in self.hosts)
+
+    @property
     def first_ns(self) -> int:
         """When the first thing happens."""
         return min((it.at_ns for it in self.happenings), default=0)

@@ -29,6 +29,7 @@ from tests.namespaces import pair
 SCHEMA = json.loads(resources.files("clocksync").joinpath("schemas/discipline-1.json").read_text())
 FAST = DisciplineSettings(poll_min=-5, poll_max=-3, timeout_ns=100 * MILLISECOND, precision_ns=200)
 COMMAND = [sys.executable, "-m", "clocksync", "discipline"]
+OFTEN = ["--min-poll", "-5", "--max-poll", "-3"]
 AHEAD_NS = 5 * SECOND
 pytestmark = pytest.mark.slow
 

@@ -1,5 +1,7 @@
 """The table of states, the polling, the settings: data that must be complete and possible."""
 
+from pathlib import Path
+
 import pytest
 
 from clocksync.runtime.errors import BadConfig
@@ -7,6 +9,7 @@ from clocksync.runtime.units import SECOND
 from clocksync.steering.polling import LIMIT, Poll
 from clocksync.steering.settings import DisciplineSettings
 from clocksync.steering.states import NEXT, Cause, State
+from tools import discipline_states
 
 
 def test_every_state_has_a_way_in_and_a_way_out() -> None:
@@ -70,3 +73,11 @@ def test_a_poll_does_not_grow_where_the_bound_would() -> None:
 def test_an_impossible_setting_is_named(setting: dict[str, object], words: str) -> None:
     with pytest.raises(BadConfig, match=words):
         DisciplineSettings(**setting)  # type: ignore[arg-type]
+
+
+def test_the_page_of_states_is_what_the_table_says(tmp_path: Path) -> None:
+    assert discipline_states.main(["--check"]) == 0
+    path = tmp_path / "states.md"
+    assert discipline_states.main(["--output", str(path)]) == 0
+    path.write_text(path.read_text(encoding="utf-8").replace("holdover", "rest"), encoding="utf-8")
+    assert discipline_states.main(["--check", "--output", str(path)]) == 1
