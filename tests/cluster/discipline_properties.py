@@ -174,7 +174,7 @@ class Watcher:
         if since < calm_ns(plan) or plan.first_ns < now < plan.over_ns:
             return
         if core.cause is Cause.DISAGREED and core.state is State.HOLDOVER and plan.has_liar:
-            return  # a lie at the edge of honest claims can leave it undecided until the next answer
+            return  # a lie at the edge of honest claims: undecided until the next answer
         if core.state is not State.LOCKED:
             self.fail("a clock with honest hosts is locked", f"it is {core.state.value}")
         assert bound is not None
