@@ -198,6 +198,10 @@ class Discipline(SilentCore):
         if source.unanswered and not source.has_vote:
             effects += self._judge(source, Standing.SILENT, "it does not answer")
             source.try_next_address()
+        soon = interval_ns(source.poll_floor)
+        if 0 < source.unanswered <= BACKOFF_AFTER and soon < self._interval(source):
+            # One lost answer of a host that is rarely asked is no reason to do without it for long.
+            effects.append(SetTimer((ASK, source.number), self._scattered(soon)))
         return effects + self._health(now)
 
     def on_sent(self, tag: Hashable, stamp: Stamp, now: int) -> Effects:

@@ -30,7 +30,7 @@ from clocksync.steering.reach import Anchor, Reach
 from clocksync.steering.servo import Reading
 from clocksync.steering.settings import DisciplineSettings
 
-UNANSWERED_MAX = 4
+UNANSWERED_MAX = 6
 """A host that leaves so many requests in a row unanswered has no vote."""
 DELAYS_REMEMBERED = 64
 NOISE_LEAST_NS = 50.0

@@ -175,6 +175,11 @@ class Watcher:
             return
         if core.cause is Cause.DISAGREED and core.state is State.HOLDOVER and plan.has_liar:
             return  # a lie at the edge of honest claims: undecided until the next answer
+        lossy = max(host.loss for host in plan.hosts) > 0.1
+        if core.cause is Cause.SOURCES_LOST and core.state is State.HOLDOVER and lossy:
+            ago = self.run.now + core.epoch_ns - core.followed_at
+            if ago < 5 * MINUTE:
+                return  # so many answers in a row are lost now and then
         if core.state is not State.LOCKED:
             self.fail("a clock with honest hosts is locked", f"it is {core.state.value}")
         assert bound is not None
