@@ -60,7 +60,7 @@ class SystemSteerer:
                 self.kernel.slew(0)
                 self.kernel.tell(ERROR_MAX_US, ERROR_MAX_US, False)
             return
-        if state is State.STEPPING and self._rate_ppm is None:
+        if state is not State.LOCKED and self._rate_ppm is None:
             return
         self._rate_ppm = rate_ppm
         if self.step_ns is not None and abs(offset_ns) > self.step_ns:

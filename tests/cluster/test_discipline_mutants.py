@@ -121,7 +121,7 @@ def a_step_may_go_back(patch: pytest.MonkeyPatch) -> None:
 @mutant(ERROR, "a clock with honest hosts is locked", kind="calm", servo="pi")
 def a_gain_is_too_high(patch: pytest.MonkeyPatch) -> None:
     right = servo.PiServo.__init__
-    patch.setattr(servo.PiServo, "__init__", lambda self: right(self, kp=2.3, ki=0.9))
+    patch.setattr(servo.PiServo, "__init__", lambda self: right(self, kp=6.0, ki=3.0))
 
 
 @mutant(ERROR, "a clock with honest hosts is locked", kind="calm")

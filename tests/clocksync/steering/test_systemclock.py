@@ -119,6 +119,7 @@ def test_nothing_is_touched_before_the_disciplined_clock_was_locked() -> None:
     steerer = steered(kernel)
     steerer.follow(State.UNLOCKED, None, 0.0, None)
     steerer.follow(State.STEPPING, SECOND, 10.0, MILLISECOND)
+    steerer.follow(State.HOLDOVER, SECOND, 10.0, MILLISECOND)
     steerer.leave()
     assert set(kernel.calls) == {0}  # reads only
 
