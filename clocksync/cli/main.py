@@ -12,9 +12,9 @@ from clocksync.cli.agent import agent
 from clocksync.cli.berkeley import berkeley
 from clocksync.cli.convert import convert
 from clocksync.cli.cristian import cristian
+from clocksync.cli.discipline import discipline
 from clocksync.cli.doctor import doctor
 from clocksync.cli.gnss import gnss
-from clocksync.cli.discipline import discipline
 from clocksync.cli.key import key
 from clocksync.cli.measure import measure
 from clocksync.cli.mesh import mesh

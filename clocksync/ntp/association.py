@@ -118,10 +118,6 @@ class Association:
         call: an exchange is better known when the next one is through."""
         return [self.sample_of(exchange) for exchange in self._measured]
 
-    def forget(self) -> None:
-        """Keep no samples: for who asks on and on, and takes each when it comes."""
-        self._measured.clear()
-
     @property
     def outstanding(self) -> list[int]:
         """The cookies of all requests that are still unanswered."""
@@ -132,7 +128,7 @@ class Association:
         an association of many days small. A later answer no longer makes them better."""
         count = max(0, len(self._measured) - keep)
         old, self._measured = self._measured[:count], self._measured[count:]
-        return [self._sample(exchange) for exchange in old]
+        return [self.sample_of(exchange) for exchange in old]
 
     def echoes(self, packet: NtpPacket) -> bool:
         """Whether that packet answers a request of ours, as far as it says."""

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from clocksync.measuring.resolver import Answer, Resolver
-from clocksync.measuring.run import address_family
+from clocksync.measuring.run import family_of
 from clocksync.measuring.settings import HostSpec
 from clocksync.ntp.codec import NtpCodec
 from clocksync.runtime.clocks import reading_precision
@@ -183,7 +183,7 @@ class DisciplineRun:
         if not hosts:
             raise BadConfig("no host is named: say whom to follow")
         self.specs = [HostSpec.parse(name) for name in hosts]
-        self._family, self._source = address_family(family, source), source
+        self._family, self._source = family_of(family, source), source
         self._on_event = on_event or (lambda event: None)
         base = base or host_base()
         if settings is None:

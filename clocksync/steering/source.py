@@ -154,7 +154,7 @@ class Source:
         """What an answer says, and what it says of the one before; None where it says nothing."""
         sent = self.association.find(packet.origin_timestamp)
         verdict = self.association.on_reply(packet, stamp)
-        self.association.forget()
+        self.association.retire(0)
         if verdict.kiss:
             self._kissed(verdict.kiss)
             return None
