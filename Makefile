@@ -44,6 +44,8 @@ bench: $(INSTALLED) ## every figure beside its peers, in one run (root on Linux;
 	@$(BIN)/python -m benchmarks.probe_cost
 	@$(BIN)/python -m benchmarks.serve_rate
 	@$(BIN)/python -m benchmarks.watch
+	@$(BIN)/python -m benchmarks.discipline
+	@$(BIN)/python -m benchmarks.servo
 	@$(BIN)/python -m benchmarks.cristian
 	@$(BIN)/python -m benchmarks.berkeley
 	@$(BIN)/python -m benchmarks.rbs
