@@ -1,4 +1,4 @@
-"""Time daemons that nobody here wrote, run for a test: chronyd, ntpsec's ntpd, ntpdig.
+"""Time daemons that nobody here wrote, run for a test: chronyd, ntpd, ntpdig, ptp4l.
 
 ::
 
@@ -56,6 +56,12 @@ class Daemon:
     @property
     def log(self) -> str:
         file = self.folder / "log"
+        return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+
+    @property
+    def output(self) -> str:
+        """What it printed so far."""
+        file = self.folder / "output"
         return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
     def ask_chronyc(self, *words: str) -> str:
@@ -235,6 +241,42 @@ def ntpdig_query(
     said = _run(["ntpdig", "-j", "-p", "1", "-t", str(timeout_s), *options, server], host)
     result: dict[str, object] = json.loads(said)
     return result
+
+
+@contextmanager
+def ptp4l(host: Host, *settings: str, arguments: Sequence[str] = ("-4",)) -> Iterator[Daemon]:
+    """linuxptp's ptp4l on the card of `host`: software stamps, free running, eight messages of each
+    kind a second. `settings` are further lines, such as ``masterOnly 1``. Ready when its port is
+    master or slave."""
+    with _folder() as folder:
+        lines = [
+            "[global]",
+            "time_stamping software",
+            "free_running 1",
+            "logSyncInterval -3",
+            "logMinDelayReqInterval -3",
+            "logAnnounceInterval -2",
+            "tx_timestamp_timeout 100",
+            "summary_interval -3",
+            "use_syslog 0",
+            "verbose 1",
+            f"uds_address {folder / 'socket'}",
+            *settings,
+        ]
+        (folder / "conf").write_text("\n".join([*lines, ""]), encoding="utf-8")
+        command = [*_without_clock_rights(), *_command("ptp4l"), *arguments]
+        command += ["-f", str(folder / "conf"), "-i", host.device]
+        process = _popen(command, folder, host)
+        daemon = Daemon(host.ipv4, 319, process, folder, host)
+        try:
+            if not _poll(daemon, lambda: bool(_IN_STATE.search(daemon.output)), _READY_TIMEOUT_S):
+                raise DaemonFailed(f"ptp4l came to no state:\n{daemon.output}")
+            yield daemon
+        finally:
+            _stop(process)
+
+
+_IN_STATE = re.compile(r"port 1: .* to (MASTER|GRAND_MASTER|SLAVE|UNCALIBRATED)\b")
 
 
 def write_keys(folder: Path, keys: dict[int, tuple[str, str]]) -> Path:

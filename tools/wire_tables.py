@@ -21,6 +21,7 @@ MODULES = (
     "clocksync.berkeley.frames",
     "clocksync.rbs.frames",
     "clocksync.meshing.frames",
+    "clocksync.ptp.frames",
     "ordering.election.frames",
     "ordering.links.segment",
     "ordering.mutex.frames",
@@ -45,7 +46,7 @@ Generated from the declarations by `python -m tools.wire_tables`; do not edit.
 Numbers are big-endian; `u16` is unsigned, `i16` signed (two's complement). Bits are counted from
 the most significant, as RFCs do. `at` is the offset in bytes from the beginning of the frame;
 `|name|` stands for the bytes that the variable part of that field takes, without its count. A
-decoder refuses a count over its maximum, missing bytes and, but for NTP, bytes left over.
+decoder refuses a count over its maximum, missing bytes and, but for NTP and PTP, bytes left over.
 """
 
 
@@ -57,7 +58,7 @@ def frames() -> list[type[Frame]]:
         for name in MODULES
         for value in vars(import_module(name)).values()
         if isinstance(value, type) and issubclass(value, Frame) and value.__module__ == name
-        if Frame in value.__bases__
+        if value.encode is Frame.encode
     ]
 
 

@@ -52,6 +52,12 @@ class Credentials:
             BadConfig: its key is not there or cannot be used.
         """
         own = self.key_of.get(spec.text, self.key_of.get(spec.name))
+        if spec.ptp is not None:
+            if own is not None or self.key is not None:
+                raise BadConfig(
+                    f"{spec.text} speaks PTP, which has no keys: name those of others as HOST=ID"
+                )
+            return None
         if own is not None and spec.nts:
             raise BadConfig(f"{spec.text} uses NTS, so it can have no symmetric key beside it")
         number = None if spec.nts else self.key if own is None else own

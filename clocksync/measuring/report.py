@@ -63,6 +63,7 @@ def host_document(row: HostResult) -> dict[str, Any]:
         "authentication": row.authentication,
         "name": row.name,
         "group": row.group,
+        "protocol": row.protocol,
     }
 
 

@@ -7,15 +7,18 @@ for it; numeric addresses never get there.
 
 import asyncio
 import contextlib
+import ipaddress
 import queue
 import socket
 import threading
 from collections.abc import Callable, Sequence
 
 from clocksync.measuring.settings import HostSpec, is_address
+from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.mmsg import Address
 
 THREADS_MAX = 32
+_FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
 Answer = Sequence[Address] | str
 """The addresses in order of preference, or why there are none."""
@@ -81,3 +84,26 @@ class Resolver:
             if address not in addresses:
                 addresses.append(address)
         return addresses or "the name has no address"
+
+
+def family_of(version: int | None, source: str | None) -> int:
+    """The address family to use: what is asked for, or that of the local address to send from.
+
+    Raises:
+        BadConfig: nothing can be sent from there.
+    """
+    if version not in _FAMILIES:
+        raise BadConfig(f"the IP version must be 4 or 6, not {version}")
+    if source is None:
+        return _FAMILIES[version]
+    if not is_address(source):
+        raise BadConfig(f"{source!r} is no address to send from: write an IPv4 or IPv6 address")
+    own = ipaddress.ip_address(source).version
+    if version not in (None, own):
+        raise BadConfig(f"{source} is an IPv{own} address, but IPv{version} is asked for")
+    with socket.socket(_FAMILIES[own], socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind((source, 0))
+        except OSError:
+            raise BadConfig(f"cannot send from {source}: it is no address of this host") from None
+    return _FAMILIES[own]

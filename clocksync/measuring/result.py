@@ -83,6 +83,8 @@ class HostResult:
     name: str | None = None
     """What the inventory calls it; None: it is of none."""
     group: str | None = None
+    protocol: str = "ntp"
+    """What it was asked by: ``ntp`` or ``ptp``."""
 
     @property
     def interval(self) -> Interval | None:
@@ -149,6 +151,9 @@ class Asked:
     """What a host without a record is."""
     authentication: str = "none"
     named: NamedHost | None = None
+    protocol: str = "ntp"
+    row: HostResult | None = None
+    """Where another protocol measured it: its row, which still has to stand the vote."""
 
 
 def conclude(
@@ -160,7 +165,7 @@ def conclude(
     cautions: Sequence[str] = (),
 ) -> Measurement:
     """Judge every host by itself, then all against each other."""
-    rows = [_row(one, measured_at_ns, settings) for one in asked]
+    rows = [one.row or _row(one, measured_at_ns, settings) for one in asked]
     rows, combined = vote(rows)
     if reference is not None:
         rows = _relate(rows, _usable_row_of(rows, rows[reference]))
@@ -173,7 +178,7 @@ def conclude(
 
 
 def _row(one: Asked, at_ns: int, settings: MeasureSettings) -> HostResult:
-    called: dict[str, Any] = {"authentication": one.authentication}
+    called: dict[str, Any] = {"authentication": one.authentication, "protocol": one.protocol}
     if one.named is not None:
         called |= {"name": one.named.name, "group": one.named.group}
     if one.prober is None:
@@ -310,7 +315,9 @@ def vote(rows: list[HostResult]) -> tuple[list[HostResult], Combined | None]:
             f"off by at least {format_duration(away)} from what {len(chosen.truechimers)} agree on"
         )
         for i in groups[number]:
-            rows[i] = replace(rows[i], verdict=Verdict.FALSETICKER, reason=words)
+            told = [words, rows[i].reason] if rows[i].protocol == "ptp" else [words]
+            reason = "; ".join(filter(None, told))  # a timescale may be the explanation
+            rows[i] = replace(rows[i], verdict=Verdict.FALSETICKER, reason=reason)
     for number in chosen.contradicted:
         words = "contradicts another truechimer; no majority says which of them is wrong"
         for i in groups[number]:

@@ -6,8 +6,6 @@ those who want to watch it or stop it early. The system clock is read, never tou
 
 import asyncio
 import contextvars
-import ipaddress
-import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from clocksync.measuring.credentials import Credentials
 from clocksync.measuring.prober import KeysWanted, Prober
-from clocksync.measuring.resolver import Answer, Resolver
+from clocksync.measuring.resolver import Answer, Resolver, family_of
 from clocksync.measuring.result import Asked, Measurement, Tie, Verdict, conclude, counted
 from clocksync.measuring.settings import (
     SPREAD_MAX_NS,
@@ -25,7 +23,6 @@ from clocksync.measuring.settings import (
     HostSpec,
     MeasureSettings,
     NamedHost,
-    is_address,
 )
 from clocksync.measuring.survey import HostSettled, Survey
 from clocksync.ntp.authentication import Authenticator
@@ -40,15 +37,16 @@ from clocksync.runtime.units import SECOND, format_duration, scale_by_ppm
 
 if TYPE_CHECKING:
     from clocksync.measuring.keeper import Keyed, KeyKeeper
+    from clocksync.measuring.masters import Masters
     from clocksync.nts.client import NtsAuthenticator
     from clocksync.nts.establish import NotEstablished
+    from clocksync.ptp.listener import PtpListener
 
 PORTS_MAX = 32
 """Sockets per address family: a port of its own for each host of a handful, shared by thousands."""
 _UNASKED = "it was not asked in time"
 STEP_NOTICED_NS = 1_000_000
 Result = TypeVar("Result")
-_FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 KEYS_LIMIT_NS = 10 * SECOND
@@ -108,10 +106,11 @@ class MeasureRun:
         self._on_settled = on_settled or (lambda done, total: None)
         self._rng = UnpredictableRandom()
         self._survey = Survey(settings, self._rng)
-        self._rows: list[list[int | _Failure]] = [[] for _ in self._specs]
+        self._rows: list[list[int | PtpListener | _Failure]] = [[] for _ in self._specs]
         self._authentication: dict[Address, str] = {}
         self._keeper: KeyKeeper | None = None
         self._trusted: Any = self._who_is_trusted()
+        self._masters: Masters | None = None
         self._unresolved = len(self._specs)
         self._rows_added = 0
         self._unnamed = 0  # hosts whose name did not resolve
@@ -128,7 +127,7 @@ class MeasureRun:
                 return number
         reference = HostSpec.parse(text, nts)
         for number, spec in enumerate(self._specs):
-            if (spec.name, spec.port, spec.nts) == (reference.name, reference.port, reference.nts):
+            if replace(spec, text=reference.text) == reference:
                 return number
         self._specs.append(reference)
         self._named.append(None)
@@ -141,6 +140,7 @@ class MeasureRun:
 
     async def run(self) -> Measurement:
         """Measure until every host is settled, the time limit is reached, or :meth:`stop`."""
+        self._masters = self._make_masters()
         began = self._tie()
         ports = min(len(self._specs), PORTS_MAX)
         self._driver = UdpDriver(
@@ -157,16 +157,21 @@ class MeasureRun:
                 self._keeper = self._make_keeper(group)
                 Resolver(self._specs, self._on_resolved, self._family).start()
                 limit_ns = self._limit_ns() + (KEYS_LIMIT_NS if self._keeper else 0)
+                limit_ns += self._masters.limit_ns(self._settings) if self._masters else 0
                 try:
                     async with asyncio.timeout(limit_ns / SECOND):
                         await self._done.wait()
                 except TimeoutError:
                     pass
                 self._driver.perform(self._survey.close())
+                if self._masters is not None:
+                    self._masters.finish()
                 if self._keeper is not None:
                     self._keeper.cancel()
         finally:
             self._driver.close()
+            if self._masters is not None:
+                self._masters.close()
         end = self._tie()
         elapsed_ns = end.monotonic_ns - began.monotonic_ns
         stepped_ns = end.wall_ns - began.wall_ns - elapsed_ns
@@ -201,12 +206,28 @@ class MeasureRun:
 
         return KeyKeeper(group, self._trusted, self._rng, self._family, self._source)
 
+    def _make_masters(self) -> "Masters | None":
+        if not any(spec.ptp for spec in self._specs):
+            return None
+        from clocksync.measuring.masters import Masters
+
+        return Masters(
+            self._specs,
+            self._settings,
+            self._rng,
+            self._clock,
+            self._kernel_stamps,
+            self._on_host_settled,
+        )
+
     def _on_resolved(self, number: int, answer: Answer) -> None:
         if self._driver is None or self._driver.closed:
             return
         spec = self._specs[number]
         if isinstance(answer, str):
             self._add(number, [_Failure(answer)])
+        elif self._masters is not None and spec.ptp is not None:
+            self._listen(number, self._masters.listen(spec, answer))
         elif spec.nts and self._keeper is not None:
             on_keys = partial(self._on_keys, number)
             self._keeper.get(spec.name, answer, self._all_addresses, on_keys)
@@ -214,6 +235,14 @@ class MeasureRun:
             authenticator = self._credentials.authenticator(spec)
             each = [[address] for address in answer] if self._all_addresses else [answer]
             self._add(number, [(addresses, authenticator) for addresses in each])
+
+    def _listen(self, number: int, listener: "PtpListener | str") -> None:
+        if isinstance(listener, str):
+            self._add(number, [_Failure(listener)])
+        else:
+            self._unresolved -= 1
+            self._rows_added += 1
+            self._rows[number].append(listener)
 
     def _on_keys(self, number: int, got: "list[Keyed | NotEstablished]") -> None:
         rows: list[tuple[Sequence[Address], Authenticator] | _Failure] = []
@@ -285,10 +314,13 @@ class MeasureRun:
 
     def _on_event(self, event: object) -> None:
         if isinstance(event, HostSettled):
-            self._settled += 1
-            self._report()
+            self._on_host_settled()
         elif isinstance(event, KeysWanted):
             self._on_keys_wanted(event.address)
+
+    def _on_host_settled(self) -> None:
+        self._settled += 1
+        self._report()
 
     def _report(self) -> None:
         total = self._unresolved + self._rows_added + self._unnamed
@@ -297,35 +329,48 @@ class MeasureRun:
             self._done.set()
 
     def _conclude(self, end: Tie, elapsed_ns: int) -> Measurement:
+        answers = [self._survey.last_answer, self._masters and self._masters.last_answer]
+        at_ns = max((stamp.time for stamp in answers if stamp), default=end.wall_ns)
         asked: list[Asked] = []
         reference = None
-        for number, (spec, rows) in enumerate(zip(self._specs, self._rows, strict=True)):
+        for number, rows in enumerate(self._rows):
             if number == self._reference:
                 reference = len(asked)
-            named = self._named[number]
-            name = named.name if named else spec.text
-            late = "no keys came in time" if spec.nts else "the name was not resolved in time"
-            method = "nts" if spec.nts else "none"
-            if self._credentials.authenticator(spec) is not None:
-                method = "key"
-            for row in rows or [_Failure(late)]:
-                one = Asked(name, spec.port, None, authentication=method, named=named)
-                if isinstance(row, _Failure):
-                    asked.append(replace(one, failure=row.words, verdict=row.verdict))
-                    continue
-                prober = self._survey.prober_of(row)
-                port = prober.address[1] if prober is not None else spec.port
-                asked.append(replace(one, port=port, prober=prober, failure=_UNASKED))
-        last = self._survey.last_answer
+            asked += self._asked(number, rows, at_ns)
         measurement = conclude(
             asked,
-            last.time if last else end.wall_ns,
+            at_ns,
             self._settings,
             reference,
             self._offset_max_ns,
             self._cautions(end.stepped_ns, elapsed_ns),
         )
         return replace(measurement, end=end)
+
+    def _asked(
+        self, number: int, rows: "Sequence[int | PtpListener | _Failure]", at_ns: int
+    ) -> list[Asked]:
+        """What went in for one host: an entry a row."""
+        spec, named = self._specs[number], self._named[number]
+        late = "no keys came in time" if spec.nts else "the name was not resolved in time"
+        method = "nts" if spec.nts else "none"
+        if self._credentials.authenticator(spec) is not None:
+            method = "key"
+        name = named.name if named else spec.text
+        one = Asked(name, spec.port, None, authentication=method, named=named)
+        if spec.ptp is not None:
+            one = replace(one, protocol="ptp")
+        asked = []
+        for row in rows or [_Failure(late)]:
+            if isinstance(row, _Failure):
+                asked.append(replace(one, failure=row.words, verdict=row.verdict))
+            elif isinstance(row, int):
+                prober = self._survey.prober_of(row)
+                port = prober.address[1] if prober is not None else spec.port
+                asked.append(replace(one, port=port, prober=prober, failure=_UNASKED))
+            elif self._masters is not None:
+                asked.append(replace(one, row=self._masters.row(spec, row, at_ns)))
+        return asked
 
     def _cautions(self, stepped_ns: int, elapsed_ns: int) -> list[str]:
         cautions = []
@@ -341,29 +386,6 @@ class MeasureRun:
         if self.interrupted:
             cautions.append("interrupted: these are the answers there were until then")
         return cautions
-
-
-def family_of(version: int | None, source: str | None) -> int:
-    """The address family to use: what is asked for, or that of the local address to send from.
-
-    Raises:
-        BadConfig: nothing can be sent from there.
-    """
-    if version not in _FAMILIES:
-        raise BadConfig(f"the IP version must be 4 or 6, not {version}")
-    if source is None:
-        return _FAMILIES[version]
-    if not is_address(source):
-        raise BadConfig(f"{source!r} is no address to send from: write an IPv4 or IPv6 address")
-    own = ipaddress.ip_address(source).version
-    if version not in (None, own):
-        raise BadConfig(f"{source} is an IPv{own} address, but IPv{version} is asked for")
-    with socket.socket(_FAMILIES[own], socket.SOCK_DGRAM) as sock:
-        try:
-            sock.bind((source, 0))
-        except OSError:
-            raise BadConfig(f"cannot send from {source}: it is no address of this host") from None
-    return _FAMILIES[own]
 
 
 async def measure(

@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass, field
 
 from clocksync.ntp.sample import MAX_DRIFT_PPM
+from clocksync.ptp.place import EVENT_PORT, PtpPlace, parse_place
+from clocksync.ptp.place import SCHEME as PTP_SCHEME
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import MILLISECOND, SECOND
 
@@ -76,12 +78,14 @@ class HostSpec:
     port: int
     nts: bool = field(default=False, repr=False)
     """Whether it is to be authenticated by NTS: then the port is that of key establishment."""
+    ptp: PtpPlace | None = field(default=None, repr=False)
+    """Where to listen for it, if it is a PTP master."""
 
     @classmethod
     def parse(cls, text: str, nts: bool = False, default_port: int | None = None) -> "HostSpec":
         """Read ``HOST``, ``HOST:PORT``, ``[V6]:PORT`` or a bare IPv6 address; ``nts://`` before it
-        asks for NTS, as `nts` does for all. The port is `default_port`, or else the protocol's,
-        where none is said.
+        asks for NTS, as `nts` does for all; ``ptp://HOST%INTERFACE`` is a PTP master. The port is
+        `default_port`, or else the protocol's, where none is said.
 
         Raises:
             BadConfig: it is none of these; the message says what is wrong with it.
@@ -90,6 +94,11 @@ class HostSpec:
         HostSpec(text='[::1]:1123', name='::1', port=1123)
         """
         text = text.strip()
+        if text.startswith(PTP_SCHEME):
+            if nts:
+                raise BadConfig(f"{text} speaks PTP, which NTS cannot authenticate")
+            host, place = parse_place(text)
+            return cls(text, host, EVENT_PORT, ptp=place)
         nts = nts or text.startswith(NTS_SCHEME)
         name, port = text.removeprefix(NTS_SCHEME), ""
         if name.startswith("["):

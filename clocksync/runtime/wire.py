@@ -78,6 +78,7 @@ U16 = Annotated[int, Bits(16)]
 U32 = Annotated[int, Bits(32)]
 U64 = Annotated[int, Bits(64)]
 I8 = Annotated[int, Bits(8, signed=True)]
+I16 = Annotated[int, Bits(16, signed=True)]
 I32 = Annotated[int, Bits(32, signed=True)]
 I64 = Annotated[int, Bits(64, signed=True)]
 
@@ -158,8 +159,10 @@ class Layout:
 
     def __init__(self, cls: type[Frame]) -> None:
         self.cls = cls
-        # A frame that checks itself when it is made must be made by its own constructor.
-        self._make: Callable[..., Frame] = cls if hasattr(cls, "__post_init__") else maker(cls)
+        # A frame that checks itself when it is made, or extends another, must be made by its own
+        # constructor.
+        is_plain = Frame in cls.__bases__ and not hasattr(cls, "__post_init__")
+        self._make: Callable[..., Frame] = maker(cls) if is_plain else cls
         hints = typing.get_type_hints(cls, include_extras=True)
         self.fields = [_field(cls, f.name, hints[f.name]) for f in fields(typing.cast(Any, cls))]
         head = 0

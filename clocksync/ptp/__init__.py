@@ -1,0 +1,1 @@
+"""PTP (IEEE 1588 over UDP), heard as a slave hears it and for measuring only."""
