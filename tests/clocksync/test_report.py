@@ -83,6 +83,7 @@ def test_every_value_stands_under_its_name_in_its_unit() -> None:
         "authentication": "none",
         "name": None,
         "group": None,
+        "protocol": "ntp",
     }
 
 
@@ -99,6 +100,7 @@ def test_what_is_unknown_is_null_and_never_zero() -> None:
         "answered",
         "out_of_bounds",
         "authentication",
+        "protocol",
     }
 
 

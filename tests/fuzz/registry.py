@@ -13,6 +13,7 @@ TARGETS = (
     "tests.fuzz.nts_answer",
     "tests.fuzz.nts_records",
     "tests.fuzz.ntp_keys",
+    "tests.fuzz.ptp",
     "tests.fuzz.ring_frames",
     "tests.fuzz.ring_engine",
     "tests.fuzz.datagrams",
