@@ -45,6 +45,7 @@ CAMPAIGNS = {
     "berkeley": "tests.cluster.berkeley_world:check",
     "discipline": "tests.cluster.discipline_properties:check",
     "measure": "tests.cluster.measure_properties:check",
+    "ptp": "tests.cluster.ptp_world:check",
     "authenticated": "tests.cluster.authenticated_world:check",
     "mesh": "tests.cluster.mesh_runs:check",
     "mesh-large": "tests.cluster.mesh_runs:check_large",

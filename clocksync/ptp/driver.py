@@ -55,7 +55,8 @@ class PtpDriver(UdpDriver):
             self._watched(listening((own, GENERAL_PORT)), self.family)
             self.join(self.group, interface)
             self.join((self.group[0], GENERAL_PORT), interface)
-            self.join((PEER_GROUPS[self.family], EVENT_PORT), interface)
+            scope = f"%{interface}" if self.family == socket.AF_INET6 else ""
+            self.join((PEER_GROUPS[self.family] + scope, EVENT_PORT), interface)
         except BadConfig:
             self.close()
             raise

@@ -12,7 +12,8 @@ allow; its Delay_Resp, matched by master, number and our identity, completes the
 is given up for another one at the same address only when it has been silent for three of its
 announce intervals. Messages from other addresses are noted and never used.
 
-It assumes that corrections, which transparent clocks add, are right. PTP over UDP authenticates
+It assumes that corrections, which transparent clocks add, are right but for the rate of the clocks
+that measure them. PTP over UDP authenticates
 nothing: whoever can send in the master's name is believed.
 
 Reference: IEEE 1588-2019 sections 9.5, 11.2 and 11.3 (delay request-response); draft "Enterprise
@@ -123,7 +124,9 @@ class DelayExchange:
     departed: Stamp | None = None
     """Our own reading first, then the kernel's; that one may come after the answer."""
     received: int = 0
-    """When the master says that the request came, corrections taken off."""
+    """When the master says that the request came."""
+    correction_ns: int = 0
+    """What to take off that."""
 
 
 @dataclass(slots=True)
@@ -328,7 +331,7 @@ class PtpListener(SilentCore):
         received = response.timestamp
         if received is None or response.correction == CORRECTION_OVERFLOW:
             return Unusable.NO_TIME
-        exchange.received = received - (response.correction >> 16)
+        exchange.received, exchange.correction_ns = received, response.correction >> 16
         sample = self._sample(exchange)
         drift = drift_allowance(sample.t4 - sample.t1, self.settings.max_drift_ppm)
         if sample.raw_delay_ns < -(sample.precision_ns + drift):
@@ -337,12 +340,12 @@ class PtpListener(SilentCore):
 
     def _sample(self, exchange: DelayExchange) -> Sample:
         """The Sync is the answer of the four stamps and came first; the request is the request."""
-        departed, arrived = exchange.departed, exchange.sync.arrived
+        sync, departed, arrived = exchange.sync, exchange.departed, exchange.sync.arrived
         assert departed is not None
         return Sample(
             t1=departed.time,
-            t2=exchange.received + exchange.to_utc_ns,
-            t3=exchange.sync.left + exchange.to_utc_ns,
+            t2=exchange.received - self._surely(exchange.correction_ns) + exchange.to_utc_ns,
+            t3=sync.left + self._surely(sync.correction_ns) + exchange.to_utc_ns,
             t4=arrived.time,
             root_delay_ns=0,
             root_dispersion_ns=(self.claims and self.claims.accuracy_ns) or 0,
@@ -350,6 +353,11 @@ class PtpListener(SilentCore):
             source=departed.source.weaker(arrived.source),
             interleaved=False,
         )
+
+    def _surely(self, correction_ns: int) -> int:
+        """Of a correction, what holds whatever the rate of the clock that measured it: the rest
+        counts as delay."""
+        return correction_ns - drift_allowance(correction_ns, self.settings.max_drift_ppm)
 
     # Time
 

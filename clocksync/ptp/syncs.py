@@ -20,10 +20,11 @@ REMEMBERED_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A Sync: its departure on the master's clock, in ns of its timescale with corrections added,
-    and its arrival on ours."""
+    """A Sync: its departure on the master's clock, in ns of its timescale, what corrections add to
+    that, and its arrival on our clock."""
 
     left: int
+    correction_ns: int
     arrived: Stamp
 
 
@@ -73,7 +74,7 @@ class Syncs:
             self.unusable += 1
             return None
         self.completed += 1
-        return Departure(left + (correction >> 16), arrived)
+        return Departure(left, correction >> 16, arrived)
 
 
 def _keep(waiting: dict[int, Value], sequence: int, value: Value) -> None:

