@@ -191,6 +191,11 @@ class MeasureRun:
         row = next(iter(self._rows[host]), None)
         return self._survey.prober_of(row) if isinstance(row, int) else None
 
+    def listener(self, host: int) -> "PtpListener | None":
+        """As :meth:`record`, of a PTP master."""
+        row = next(iter(self._rows[host]), None)
+        return None if isinstance(row, int | _Failure) else row
+
     def _who_is_trusted(self) -> Any:
         """The client's side of TLS; only a measurement with NTS loads it."""
         if not any(spec.nts for spec in self._specs):

@@ -145,8 +145,8 @@ def clocks_do_not_drift_within_an_exchange(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sample, "drift_allowance", lambda age_ns, ppm: 0)
 
 
-@mutant("every_sample_holds")
-def the_arrival_of_a_sync_is_told_too_early(patch: pytest.MonkeyPatch) -> None:
+@mutant("no_answer_of_the_master_is_refused")
+def a_sync_is_told_to_have_left_too_late(patch: pytest.MonkeyPatch) -> None:
     right = Syncs._complete
 
     def complete(self, *given):
