@@ -1,9 +1,9 @@
 """How wrong a PTP measurement is where the truth is 0: ours beside ptp4l's own.  [I/O]
 
 A ptp4l is master on one side of a veth, with software stamps and 32 Syncs a second. On the other
-side, in turns: a ptp4l as slave that is told to leave the clock alone, which logs the offset that it
-sees at every Sync with its filtered path delay; and ``clocksync measure``, each exchange by itself
-and, as a user gets it, by eights. Both sides read one clock. ``python -m benchmarks.ptp --help``.
+side, in turns: a ptp4l as slave that is told to leave the clock alone, which logs the offset of
+every Sync against its filtered path delay; and ``clocksync measure``, each exchange by itself and,
+as a user gets it, by eights. Both sides read one clock. ``python -m benchmarks.ptp --help``.
 """
 
 import argparse

@@ -21,7 +21,10 @@ def measure(
     hosts: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="HOST[:PORT]...", help="NTP servers; port 123 by default.", show_default=False
+            metavar="HOST[:PORT]...",
+            help="NTP servers, port 123 by default; ptp://HOST%INTERFACE[/DOMAIN][?hybrid] is a PTP"
+            " master, which needs ports 319 and 320 (root).",
+            show_default=False,
         ),
     ] = None,
     inventory: options.Inventory = None,
@@ -97,8 +100,8 @@ def measure(
 ) -> None:
     """Measure how far the clocks of HOSTs are from the local one, each with an error bound.
 
-    Needs no privileges and never touches the system clock. Exits with 0 if every host is a
-    truechimer (and within --max-offset), 1 if not, 2 if no host gave a usable answer.
+    Needs no privileges (but for PTP) and never touches the system clock. Exits with 0 if every
+    host is a truechimer (and within --max-offset), 1 if not, 2 if no host gave a usable answer.
     """
     from clocksync.measuring.credentials import Credentials
     from clocksync.measuring.run import MeasureRun

@@ -19,8 +19,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from clocksync.measuring.resolver import Answer, Resolver
-from clocksync.measuring.run import family_of
+from clocksync.measuring.resolver import Answer, Resolver, family_of
 from clocksync.measuring.settings import HostSpec
 from clocksync.ntp.codec import NtpCodec
 from clocksync.runtime.clocks import reading_precision

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from clocksync.measuring.resolver import Answer, Resolver
-from clocksync.measuring.run import PORTS_MAX, family_of
+from clocksync.measuring.resolver import Answer, Resolver, family_of
+from clocksync.measuring.run import PORTS_MAX
 from clocksync.measuring.settings import is_address
 from clocksync.ntp.codec import NtpCodec
 from clocksync.runtime.clocks import reading_precision
