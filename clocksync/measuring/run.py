@@ -415,34 +415,34 @@ async def measure(
 ) -> Measurement:
     """Measure how far the clocks of `hosts` are from ours, with error bounds.
 
-        Needs no privileges and never touches the system clock. Lost packets, silent and unresolvable
-        hosts are rows of the result, not exceptions.
+    Needs no privileges and never touches the system clock. Lost packets, silent and unresolvable
+    hosts are rows of the result, not exceptions.
 
-        Args:
-            hosts: ``HOST``, ``HOST:PORT`` or ``[IPV6]:PORT``, port 123 by default; or a PTP master,
-            ``ptp://HOST%INTERFACE``, which needs the right to open ports 319 and 320; or hosts of an
-            inventory.
-            samples: requests to each host.
-            interval_ns: between requests to one host; None is 2 s, or nothing with `burst`.
-            burst: ask again as soon as the answer is there.
-            timeout_ns: how long to wait for one answer.
-            reference: a host to relate every offset to; it is measured too.
-            offset_max_ns: mark hosts whose |offset| + bound exceeds this.
-            all_addresses: a row for each address of each host.
-            family: 4 or 6 to use one IP version only.
-            source: local address to send from.
-            version: NTP version of the requests, 3 or 4.
-            max_drift_ppm: largest rate difference between two clocks that bounds allow for.
-            interleaved: whether to ask for NTP's interleaved mode.
-            kernel_stamps: False keeps to our own clock readings.
-            clock: what to measure against, instead of the system's clock.
-            credentials: how the hosts are to prove that their answers are theirs.
-            on_settled: told (hosts settled, hosts in all) as it goes on.
+    Args:
+        hosts: ``HOST``, ``HOST:PORT`` or ``[IPV6]:PORT``, port 123 by default; or a PTP master,
+        ``ptp://HOST%INTERFACE``, which needs the right to open ports 319 and 320; or hosts of an
+        inventory.
+        samples: requests to each host.
+        interval_ns: between requests to one host; None is 2 s, or nothing with `burst`.
+        burst: ask again as soon as the answer is there.
+        timeout_ns: how long to wait for one answer.
+        reference: a host to relate every offset to; it is measured too.
+        offset_max_ns: mark hosts whose |offset| + bound exceeds this.
+        all_addresses: a row for each address of each host.
+        family: 4 or 6 to use one IP version only.
+        source: local address to send from.
+        version: NTP version of the requests, 3 or 4.
+        max_drift_ppm: largest rate difference between two clocks that bounds allow for.
+        interleaved: whether to ask for NTP's interleaved mode.
+        kernel_stamps: False keeps to our own clock readings.
+        clock: what to measure against, instead of the system's clock.
+        credentials: how the hosts are to prove that their answers are theirs.
+        on_settled: told (hosts settled, hosts in all) as it goes on.
 
-        Raises:
-            BadConfig: a host or a setting is unusable, or PTP's ports are not to be had.
+    Raises:
+        BadConfig: a host or a setting is unusable, or PTP's ports are not to be had.
 
-        Reference: RFC 5905; RFC 9769 (interleaved mode); Marzullo (1984).
+    Reference: RFC 5905; RFC 9769 (interleaved mode); Marzullo (1984).
     """
     clock = clock or SystemStampClock()
     if interval_ns is None:
