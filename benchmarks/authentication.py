@@ -29,8 +29,8 @@ from rich.table import Table
 
 from benchmarks.harness import Impossible, machine, the_machine_alone
 from clocksync.measuring.credentials import Credentials
+from clocksync.measuring.measure import measure_sync
 from clocksync.measuring.result import Verdict
-from clocksync.measuring.run import measure_sync
 from clocksync.ntp.authentication import KeyAuthenticator
 from clocksync.ntp.keyfile import read_keys
 from clocksync.ntp.packet import NtpPacket

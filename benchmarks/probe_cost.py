@@ -18,8 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import Impossible, machine, require, the_machine_alone
+from clocksync.measuring.measure import run_blocking
 from clocksync.measuring.result import Measurement, Verdict
-from clocksync.measuring.run import MeasureRun, run_blocking
+from clocksync.measuring.run import MeasureRun
 from clocksync.measuring.settings import MeasureSettings
 from tests.daemons import chrony_server
 from tests.namespaces import pair

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clocksync.bounded import Anchor, BoundedClock
+    from clocksync.measuring.measure import measure, measure_sync
     from clocksync.measuring.result import Combined, HostResult, Measurement, Verdict
-    from clocksync.measuring.run import MeasureRun, measure, measure_sync
+    from clocksync.measuring.run import MeasureRun
     from clocksync.measuring.settings import MeasureSettings
     from clocksync.meshing.result import MeshResult
     from clocksync.meshing.run import mesh
@@ -47,8 +48,8 @@ _HOMES = {
     "ToolkitError": "clocksync.runtime.errors",
     "Verdict": "clocksync.measuring.result",
     "discipline": "clocksync.steering.disciplined",
-    "measure": "clocksync.measuring.run",
-    "measure_sync": "clocksync.measuring.run",
+    "measure": "clocksync.measuring.measure",
+    "measure_sync": "clocksync.measuring.measure",
     "mesh": "clocksync.meshing.run",
 }
 

@@ -68,8 +68,8 @@ def _measured(
     hosts: list[str], samples: int, timeout_ns: int, max_drift_ppm: float
 ) -> tuple["BoundedClock", str]:
     from clocksync.bounded import BoundedClock, why_none
+    from clocksync.measuring.measure import measure
     from clocksync.measuring.result import NOTHING_USABLE
-    from clocksync.measuring.run import measure
 
     measurement: Measurement = asyncio.run(
         measure(hosts, samples=samples, timeout_ns=timeout_ns, max_drift_ppm=max_drift_ppm)

@@ -99,8 +99,8 @@ def by_hosts(
 ) -> "Reading":
     """Measure them once."""
     from clocksync.bounded import why_none
+    from clocksync.measuring.measure import measure
     from clocksync.measuring.result import NOTHING_USABLE
-    from clocksync.measuring.run import measure
     from clocksync.waiting import Reading
 
     measurement = asyncio.run(

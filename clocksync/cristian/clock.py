@@ -18,7 +18,7 @@ from clocksync.cristian.reader import CristianReader, Failed, Read
 from clocksync.cristian.reading import Reading
 from clocksync.cristian.settings import CristianSettings
 from clocksync.cristian.sources import NtpSource, PeerSource, Source
-from clocksync.measuring.run import run_blocking
+from clocksync.measuring.measure import run_blocking
 from clocksync.measuring.settings import NTP_PORT, HostSpec
 from clocksync.ntp.codec import NtpCodec
 from clocksync.peers.endpoint import DEFAULT_PORT, Endpoint, PeerSettings

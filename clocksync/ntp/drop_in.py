@@ -11,7 +11,8 @@ import math
 
 import ntplib
 
-from clocksync.measuring.run import MeasureRun, run_blocking
+from clocksync.measuring.measure import run_blocking
+from clocksync.measuring.run import MeasureRun
 from clocksync.measuring.settings import MeasureSettings
 from clocksync.ntp import timestamps
 from clocksync.ntp.packet import NtpPacket

@@ -20,6 +20,7 @@ from clocksync.watching.rows import Row
 SCHEMA = "clocksync.watch/1"
 _NOT_WATCHED = (
     "authentication",
+    "protocol",
     "offset_to_reference_s",
     "reference_error_bound_s",
     "samples",

@@ -32,8 +32,10 @@ class Target:
     limits: Limits | None = None
 
     def __post_init__(self) -> None:
-        if self.spec.nts:
-            raise BadConfig(f"{self.name}: a watch does not speak NTS; clocksync measure does")
+        if self.spec.nts or self.spec.ptp:
+            raise BadConfig(
+                f"{self.name}: a watch speaks plain NTP alone; clocksync measure speaks more"
+            )
 
     @classmethod
     def parse(cls, text: str) -> "Target":
