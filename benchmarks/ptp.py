@@ -1,8 +1,8 @@
 """How wrong a PTP measurement is where the truth is 0: ours beside ptp4l's own.  [I/O]
 
 A ptp4l is master on one side of a veth, with software stamps and 32 Syncs a second. On the other
-side, in turns: a ptp4l as slave that is told to leave the clock alone, which logs the offset of
-every Sync against its filtered path delay; and ``clocksync measure``, each exchange by itself and,
+side, in turns: a ptp4l as slave that is told to leave the clock alone, which says what the last
+Sync showed against its filtered path delay; and ``clocksync measure``, each exchange by itself and,
 as a user gets it, by eights. Both sides read one clock. ``python -m benchmarks.ptp --help``.
 """
 
@@ -20,25 +20,27 @@ from clocksync.measuring.run import MeasureRun
 from clocksync.measuring.settings import MeasureSettings
 from tests.daemons import Daemon, DaemonFailed, ptp4l
 from tests.namespaces import Host, pair
+from tools import peers
 
 CONDITIONS = ("idle", "loaded")
-FAST = ("logSyncInterval -5", "logMinDelayReqInterval -5", "summary_interval -7")
+FAST = ("logSyncInterval -5", "logMinDelayReqInterval -5")
 BURST = 8
 SETTLING = 16
-"""Offsets that a slave logs before its path delay is worth anything."""
-_LOGGED = re.compile(r"master offset\s+(-?\d+) .*path delay\s+(-?\d+)")
+"""Offsets that a slave tells before its path delay is worth anything."""
+_STATUS = re.compile(r"master_offset\s+(-?\d+)\s+ingress_time\s+(-?\d+)")
 
 
 def slave(here: Host, count: int) -> list[Sample]:
-    """What a ptp4l logs."""
+    """What a ptp4l says of its last Sync, asked by linuxptp's own pmc until there are enough."""
     with ptp4l(here, *FAST, "slaveOnly 1") as daemon:
-        logged: list[tuple[str, str]] = []
+        told: dict[str, int] = {}
+        ask = [*peers.command("pmc"), "-u", "-b", "0", "-s", str(daemon.folder / "socket")]
         deadline = time.monotonic() + 10 + count / 16
-        while len(logged) < count + SETTLING and time.monotonic() < deadline:
-            time.sleep(0.1)  # it tells nobody but its log
-            logged = _LOGGED.findall(daemon.output)
-    # ptp4l prints ours minus theirs.
-    return [Sample(-int(offset), int(delay)) for offset, delay in logged[SETTLING:]]
+        while len(told) < count + SETTLING and time.monotonic() < deadline:
+            ran = here.run([*ask, "GET TIME_STATUS_NP"])
+            told |= {when: int(offset) for offset, when in _STATUS.findall(ran.stdout)}
+    # linuxptp says ours minus theirs; before its first Sync all is 0.
+    return [Sample(-offset) for when, offset in list(told.items())[SETTLING:] if when != "0"]
 
 
 def ours(here: Host, master: Daemon, count: int, hybrid: bool) -> tuple[list[Sample], list[Sample]]:
@@ -85,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=200, help="samples a row, round, condition")
     chosen = parser.parse_args(arguments)
     try:
-        require("ptp4l")
+        require("ptp4l", "pmc")
         with alone():
             rows = run(chosen.rounds, chosen.samples)
     except (Impossible, DaemonFailed) as error:
