@@ -386,7 +386,7 @@ class PtpListener(SilentCore):
         if self.asked:
             words = f"no answer to {self.asked} delay request{'s' * (self.asked != 1)}"
             if self.peer_to_peer:
-                words += ": it measures delays peer to peer (P2P), which only its neighbour can"
+                words += ": it measures delays peer to peer (P2P), which is not spoken here"
             return words
         if self.syncs.unusable:
             return "its Syncs hold no time"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from clocksync.measuring.credentials import Credentials
 from clocksync.measuring.settings import HostSpec
 from clocksync.ptp.place import PtpPlace
 from clocksync.runtime.errors import BadConfig
@@ -49,3 +50,12 @@ def test_what_names_no_master_is_refused_in_one_line(text: str, says: str) -> No
 def test_nts_and_ptp_exclude_each_other() -> None:
     with pytest.raises(BadConfig, match="NTS cannot authenticate"):
         HostSpec.parse("ptp://10.0.0.1%eth0", nts=True)
+
+
+def test_keys_and_ptp_exclude_each_other() -> None:
+    spec = HostSpec.parse("ptp://10.0.0.1%eth0")
+    for named in ({"key": 5}, {"key_of": {spec.text: 5}}):
+        with pytest.raises(BadConfig, match="speaks PTP, which has no keys"):
+            Credentials(keys={5: None}, **named).check([spec])
+    others = Credentials(keys={5: None}, key_of={"10.0.0.7": 5})
+    assert others.authenticator(spec) is None
