@@ -16,8 +16,8 @@ It assumes that corrections, which transparent clocks add, are right but for the
 that measure them. PTP over UDP authenticates
 nothing: whoever can send in the master's name is believed.
 
-Reference: IEEE 1588-2019 sections 9.5, 11.2 and 11.3 (delay request-response); draft "Enterprise
-Profile" (RFC 9760) section 7 for hybrid operation, where delay requests are unicast.
+Reference: IEEE 1588-2019 sections 9.5, 11.2 and 11.3 (delay request-response); RFC 9760, the
+enterprise profile, for hybrid operation, where delay requests are unicast.
 """
 
 import random
