@@ -5,27 +5,18 @@ report: a bound that grows in silence grows here as well. Alarms are those of th
 """
 
 import asyncio
-import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
 
+from clocksync import exposition
+from clocksync.exposition import Metric, Sample
 from clocksync.measuring.result import Verdict
-from clocksync.runtime.errors import BadConfig, MissingExtra
 from clocksync.runtime.units import to_seconds
 from clocksync.watching.alarms import LOCAL, Kind
 from clocksync.watching.core import Report, Watch
 from clocksync.watching.rows import Row
 
-LOOPBACK = "127.0.0.1"
 ANSWER_WITHIN_S = 5
-
-
-class Metric(NamedTuple):
-    """One metric; a counter's name ends with ``_total``."""
-
-    name: str
-    help: str
 
 
 METRICS = tuple(
@@ -51,10 +42,6 @@ METRICS = tuple(
         ("reports_total", "rounds of requests that are over"),
     )
 )
-_HELP = {metric.name: metric.help for metric in METRICS}
-
-Sample = tuple[str, dict[str, str], float]
-"""A metric's name, its labels, and its value."""
 
 
 def samples(report: Report, raised: int) -> Iterator[Sample]:
@@ -104,31 +91,6 @@ def _seconds(value: int | None) -> float | None:
     return None if value is None else to_seconds(value)
 
 
-class _Collector:
-    """What the library asks, on a thread of its own, at each request."""
-
-    def __init__(self, library: Any, watch: Watch, loop: asyncio.AbstractEventLoop) -> None:
-        self._library, self._watch, self._loop = library, watch, loop
-
-    def collect(self) -> Iterable[Any]:
-        told = asyncio.run_coroutine_threadsafe(self._look(), self._loop)
-        report = told.result(ANSWER_WITHIN_S)
-        families: dict[str, Any] = {}
-        for name, labels, value in samples(report, self._watch.alarms.raised):
-            if name not in families:
-                families[name] = self._family(name, tuple(labels))
-            families[name].add_metric(tuple(labels.values()), value)
-        return families.values()
-
-    async def _look(self) -> Report:
-        return self._watch.look()
-
-    def _family(self, name: str, labels: tuple[str, ...]) -> Any:
-        if name.endswith("_total"):
-            return self._library.CounterMetricFamily(name, _HELP[name], labels=labels)
-        return self._library.GaugeMetricFamily(name, _HELP[name], labels=labels)
-
-
 @contextmanager
 def serving(address: tuple[str, int], watch: Watch) -> Iterator[int]:
     """Serve at `address` until the end, from inside the loop that runs the watch; gives the port.
@@ -137,22 +99,14 @@ def serving(address: tuple[str, int], watch: Watch) -> Iterator[int]:
         MissingExtra: the extra is missing.
         BadConfig: the address cannot be used.
     """
-    try:
-        client = importlib.import_module("prometheus_client")
-    except ImportError:
-        raise MissingExtra("prometheus-client", "metrics") from None
-    library = importlib.import_module("prometheus_client.core")
-    registry = client.CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(library, watch, asyncio.get_running_loop()))
-    host, port = address
-    try:
-        server, thread = client.start_http_server(port, host, registry)
-    except OSError as error:
-        reason = error.strerror or error
-        raise BadConfig(f"--metrics {host}:{port} cannot be listened on: {reason}") from None
-    try:
-        yield int(server.server_port)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    loop = asyncio.get_running_loop()
+
+    async def report() -> Report:
+        return watch.look()
+
+    def look() -> Iterator[Sample]:
+        told = asyncio.run_coroutine_threadsafe(report(), loop)
+        return samples(told.result(ANSWER_WITHIN_S), watch.alarms.raised)
+
+    with exposition.serving(address, METRICS, look) as port:
+        yield port

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from clocksync.exposition import LOOPBACK
 from clocksync.runtime.addresses import parse_endpoint
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.mmsg import Address
@@ -15,7 +16,6 @@ from vsync.identity import Service
 from vsync.node.declared import is_number
 from vsync.node.finding import Note, announced, resolved
 from vsync.node.joining import NO_KEY, numeric
-from vsync.node.metrics import LOOPBACK
 from vsync.node.presets import PRESETS
 from vsync.node.settings import Settings, number_of, parse, read_id
 from vsync.node.status import default_folder, placed, private_folder, socket_name

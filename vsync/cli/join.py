@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from clocksync.exposition import library
 from clocksync.runtime.errors import BadConfig, ToolkitError
 from vsync.cli import standard_input
 from vsync.cli.effective import Effective, effective, peers_of, said_on_the_command_line
@@ -25,7 +26,7 @@ from vsync.node.joining import Endpoint, Joining
 from vsync.node.joining import join as join_group
 from vsync.node.loop import SlowConsumer, StateNotSaved
 from vsync.node.message import Event, NotAMember
-from vsync.node.metrics import Counted, library, serving
+from vsync.node.metrics import Counted, serving
 from vsync.node.tally import Tally
 
 SCHEMA = "vsync.join/1"

@@ -1,21 +1,18 @@
 """A member's counters for Prometheus, by HTTP.  [I/O]
 
 Needs the extra ``metrics``. Each request is one look at the member
-(:class:`~vsync.node.observing.Observer`), so that the figures of one answer belong together.
+(:class:`~vsync.node.observing.Observer`).
 """
 
-import importlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from clocksync.runtime.errors import BadConfig, MissingExtra
+from clocksync import exposition
+from clocksync.exposition import Metric, Sample
 from clocksync.runtime.units import to_seconds
 from vsync.node.observing import NoAnswer, Observer
 from vsync.states import State
-
-LOOPBACK = "127.0.0.1"
-LABELS = ("group", "member")
 
 
 class Counted(NamedTuple):
@@ -24,13 +21,6 @@ class Counted(NamedTuple):
     submitted: int
     delivered: int
     configurations: int
-
-
-class Metric(NamedTuple):
-    """One metric; a counter's name ends with ``_total``."""
-
-    name: str
-    help: str
 
 
 METRICS = (
@@ -50,14 +40,10 @@ METRICS = (
     Metric("vsync_datagrams_received_total", "datagrams received"),
     Metric("vsync_clock_error_seconds", "how far the clock can be off"),
 )
-_HELP = {metric.name: metric.help for metric in METRICS}
-
-Sample = tuple[str, dict[str, str], float]
-"""A metric's name, labels beside the group and the member, and value."""
 
 
 def samples(observer: Observer, counted: Counted) -> Iterator[Sample]:
-    """All that can be said now."""
+    """All that can be said now; labels are those beside the group and the member."""
     try:
         told = observer.look()
     except NoAnswer:
@@ -82,40 +68,6 @@ def samples(observer: Observer, counted: Counted) -> Iterator[Sample]:
     yield "vsync_clock_error_seconds", {}, to_seconds(told["clock_error_ns"])
 
 
-class _Collector:
-    """What the library asks at each request."""
-
-    def __init__(self, core: Any, observer: Observer, counted: Callable[[], Counted]) -> None:
-        self._core, self._observer, self._counted = core, observer, counted
-        self._own = (observer.group, str(observer.loop.engine.me))
-
-    def collect(self) -> Iterable[Any]:
-        families: dict[str, Any] = {}
-        for name, labels, value in samples(self._observer, self._counted()):
-            if name not in families:
-                families[name] = self._family(name, tuple(labels))
-            families[name].add_metric((*self._own, *labels.values()), value)
-        return families.values()
-
-    def _family(self, name: str, more: tuple[str, ...]) -> Any:
-        labels = (*LABELS, *more)
-        if name.endswith("_total"):
-            return self._core.CounterMetricFamily(name, _HELP[name], labels=labels)
-        return self._core.GaugeMetricFamily(name, _HELP[name], labels=labels)
-
-
-def library() -> Any:
-    """The Prometheus client.
-
-    Raises:
-        MissingExtra: it is not installed.
-    """
-    try:
-        return importlib.import_module("prometheus_client")
-    except ImportError:
-        raise MissingExtra("prometheus-client", "metrics") from None
-
-
 @contextmanager
 def serving(
     address: tuple[str, int], observer: Observer, counted: Callable[[], Counted]
@@ -126,19 +78,11 @@ def serving(
         MissingExtra: the extra is missing.
         BadConfig: the address cannot be used.
     """
-    client = library()
-    core = importlib.import_module("prometheus_client.core")
-    registry = client.CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(core, observer, counted))
-    host, port = address
-    try:
-        server, thread = client.start_http_server(port, host, registry)
-    except OSError as error:
-        reason = error.strerror or error
-        raise BadConfig(f"--metrics {host}:{port} cannot be listened on: {reason}") from None
-    try:
-        yield int(server.server_port)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    own = {"group": observer.group, "member": str(observer.loop.engine.me)}
+
+    def look() -> Iterator[Sample]:
+        for name, labels, value in samples(observer, counted()):
+            yield name, own | labels, value
+
+    with exposition.serving(address, METRICS, look) as port:
+        yield port
