@@ -5,14 +5,13 @@ where it is not). A module that declares frames is named in ``MODULES``; a test 
 forgotten.
 """
 
-import argparse
 import inspect
 import sys
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 
 from clocksync.runtime.wire import Bits, Counted, Field, Fixed, Frame, Shape, Sized, layout
+from tools import pages
 
 MODULES = (
     "clocksync.runtime.envelope",
@@ -35,8 +34,6 @@ KINDS = {
     "ordering": range(0x20, 0x30),
     "vsync": range(0x30, 0x100),
 }
-
-PAGE = Path(__file__).parent.parent / "docs" / "wire.md"
 
 HEAD = """\
 # Wire formats
@@ -139,21 +136,7 @@ def _type(shape: Shape) -> str:
             return f"n as u16, then n times u{element_bits}"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="write docs/wire.md from the declarations")
-    parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
-    parser.add_argument("--output", type=Path, default=PAGE, help="the file (docs/wire.md)")
-    options = parser.parse_args(arguments)
-    wanted, path = page(), options.output
-    if options.check:
-        present = path.read_text(encoding="utf-8") if path.exists() else ""
-        if present != wanted:
-            print(f"{path.name} is not what the declarations say: run python -m tools.wire_tables")
-            return 1
-        return 0
-    path.write_text(wanted, encoding="utf-8")
-    return 0
-
+main = pages.command(page, pages.DOCS / "wire.md", "declarations", "tools.wire_tables")
 
 if __name__ == "__main__":
     sys.exit(main())
