@@ -30,6 +30,7 @@ from clocksync.ntp.responder import ANSWERS, KISSES, Outcome, Reference, Respond
 from clocksync.ntp.responder_batch import BATCH, WORTHWHILE, BatchResponder
 from clocksync.ntp.timestamps import to_precision
 from clocksync.runtime import kernel, mmsg
+from clocksync.runtime.addresses import format_endpoint
 from clocksync.runtime.clocks import Clock, SoftwareClock, SystemClock, reading_precision
 from clocksync.runtime.errors import BadConfig, MisusedCore
 from clocksync.runtime.mmsg import Address
@@ -383,7 +384,7 @@ def _bound_socket(host: str, port: int) -> socket.socket:
     """
     if not 0 <= port < 65536:
         raise BadConfig(f"port {port} is not one of 0 to 65535")
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    where = format_endpoint(host, port)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):

@@ -5,13 +5,13 @@ Exit codes: 0 it was told to end; 2 it cannot listen as asked.
 
 import asyncio
 import contextlib
-import signal
 from typing import Annotated
 
 import typer
 
 from clocksync.cli import peer_options
 from clocksync.cli.options import duration
+from clocksync.cli.stopping import when_told
 
 
 def agent(
@@ -43,18 +43,16 @@ async def _run(
 
     from clocksync.meshing.agent import FRAMES, Agent
     from clocksync.peers.endpoint import Endpoint, wrong_clock
+    from clocksync.runtime.addresses import format_endpoint
     from clocksync.runtime.clocks import reading_precision
 
     settings, clock = await host.settings(), wrong_clock(offset_ns, rate_ppm)
     core = Agent(settings.id, Random(os.urandom(16)), precision_ns=reading_precision(clock))
     ended = asyncio.Event()
     async with Endpoint(core, FRAMES, settings, on_event=_tell, clock=clock) as endpoint:
-        where, port = endpoint.address
-        at = f"[{where}]:{port}" if ":" in where else f"{where}:{port}"
+        at = format_endpoint(*endpoint.address)
         typer.echo(f"clocksync agent: host {host.id} answers on {at}")
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, ended.set)
+        when_told(ended.set)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(after_s):
                 await ended.wait()

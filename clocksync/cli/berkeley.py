@@ -5,13 +5,13 @@ there.
 """
 
 import asyncio
-import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clocksync.cli import peer_options
 from clocksync.cli.options import duration
+from clocksync.cli.stopping import when_told
 
 if TYPE_CHECKING:
     from clocksync.berkeley import BerkeleySettings
@@ -162,8 +162,9 @@ async def _run(
 
     from clocksync.berkeley.run import BerkeleyNode
     from clocksync.peers.steady import SteadyClock
+    from clocksync.runtime.addresses import numeric
 
-    where = None if contact is None else await peer_options.numeric(contact)
+    where = None if contact is None else await numeric(contact)
     peers: PeerSettings = await host.settings(() if where is None else (where,))
     if where is not None:
         settings = replace(settings, contact=where)
@@ -172,9 +173,7 @@ async def _run(
     node = BerkeleyNode(settings, peers, clock=clock, on_event=shown.event)
     async with node:
         shown.opened(node, contact)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, node.leave)
+        when_told(node.leave)
         await node.finished()
     if as_json:
         from clocksync.berkeley.report import to_json
@@ -195,8 +194,9 @@ class _Shown:
         self._console = console if console.is_terminal else wide
 
     def opened(self, node: "BerkeleyNode", contact: str | None) -> None:
-        host, port = node.address
-        at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        from clocksync.runtime.addresses import format_endpoint
+
+        at = format_endpoint(*node.address)
         waits = "waiting for members" if contact is None else f"asking {contact} to be let in"
         self._say(f"listening on {at}, {waits}")
 

@@ -6,13 +6,13 @@ there is no reading.
 
 import asyncio
 import contextlib
-import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clocksync.cli import options, peer_options
 from clocksync.cli.options import duration
+from clocksync.cli.stopping import when_told
 
 if TYPE_CHECKING:
     from clocksync.cristian.clock import CristianClock
@@ -180,8 +180,9 @@ async def _peers(agent: peer_options.Host, host: str) -> "PeerSettings":
     from dataclasses import replace
 
     from clocksync.peers.endpoint import DEFAULT_PORT
+    from clocksync.runtime.addresses import numeric
 
-    where = await peer_options.numeric(host, DEFAULT_PORT)
+    where = await numeric(host, DEFAULT_PORT)
     if not agent.listen:
         is_local = where[0].startswith("127.") or where[0] == "::1"
         any_address = ("[::1]" if is_local else "[::]") if ":" in where[0] else None
@@ -208,9 +209,8 @@ def _note(event: object, failures: list[str], follow: bool) -> None:
 
 async def _unless_interrupted(clock: "CristianClock") -> None:
     """Wait for the reading, or for Ctrl-C."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
+    ended = asyncio.Event()
+    when_told(ended.set)
     clock.when_read(ended.set)
     await ended.wait()
 
@@ -221,8 +221,7 @@ async def _follow(clock: "CristianClock", run_for: int | None, as_json: bool) ->
 
     followed = Followed(0, 0, 0, 0, 0, None)
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
+    when_told(ended.set)
     began, said = loop.time(), 0.0
     within_ns = clock.core.settings.within_ns
     while not ended.is_set():

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -11,7 +10,8 @@ from typing import cast
 
 import typer
 
-from clocksync.runtime.addresses import parse_endpoint
+from clocksync.cli.stopping import when_told
+from clocksync.runtime.addresses import format_endpoint, parse_endpoint
 from clocksync.runtime.clocks import reading_precision
 from clocksync.runtime.units import SECOND
 from clocksync.serve import Server
@@ -99,10 +99,9 @@ class _Running:
             if wishes.serve is not None:
                 self.server = self._make_server(wishes.serve)
                 await stack.enter_async_context(self.server)
-                self._say(f"serving on {_place(self.server)}, not synchronised yet")
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, self._done.set)
+                at = format_endpoint(*self.server.address)
+                self._say(f"serving on {at}, not synchronised yet")
+            when_told(self._done.set)
             await stack.enter_async_context(self.discipline)
             await self._until_done()
         return self._exit_code()
@@ -214,8 +213,3 @@ class _Running:
         except BrokenPipeError:  # nobody reads any more: end as if told to
             self._done.set()
             raise
-
-
-def _place(server: Server) -> str:
-    host, port = server.address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

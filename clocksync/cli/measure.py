@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 
 from clocksync.cli import options
 from clocksync.cli.options import duration
+from clocksync.cli.stopping import until_told
 
 if TYPE_CHECKING:
     from clocksync.measuring.result import Measurement
@@ -157,15 +157,8 @@ def measure(
 
 async def _until_interrupted(run: "MeasureRun") -> "Measurement":
     """Run; the first Ctrl-C ends the measurement with what it has, the second ends the program."""
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        loop.remove_signal_handler(signal.SIGINT)
-        run.stop()
-
-    loop.add_signal_handler(signal.SIGINT, stop)
-    loop.add_signal_handler(signal.SIGTERM, stop)
-    return await run.run()
+    with until_told(run.stop):
+        return await run.run()
 
 
 def _print(measurement: "Measurement", as_json: bool, as_csv: bool) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from clocksync.cli import options, peer_options
 from clocksync.cli.options import duration as as_duration
+from clocksync.cli.stopping import when_told
 
 if TYPE_CHECKING:
     from clocksync.meshing.coordinator import Probing
@@ -147,9 +147,7 @@ async def _until_interrupted(
     from clocksync.meshing.run import mesh
 
     task = asyncio.ensure_future(mesh(hosts, settings, on_probing=show.probing))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+    when_told(task.cancel)
     try:
         return await task
     except asyncio.CancelledError:

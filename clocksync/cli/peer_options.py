@@ -54,14 +54,23 @@ class Host:
     insecure_plaintext: bool
     fleet: str
 
-    async def settings(self, contacts: "tuple[Address, ...]" = ()) -> "PeerSettings":
+    async def settings(
+        self,
+        contacts: "tuple[Address, ...]" = (),
+        multicast: tuple[str, str | None] | None = None,
+    ) -> "PeerSettings":
         """The same, resolved.
+
+        Args:
+            multicast: a group, as it was written, and the interface to go by.
 
         Raises:
             BadConfig: an address is none, or there is no key where one is needed.
         """
         from clocksync.peers.endpoint import DEFAULT_PORT, PeerSettings
+        from clocksync.runtime.addresses import numeric
 
+        group, interface = multicast or (None, None)
         return PeerSettings(
             id=self.id,
             listen=await numeric(self.listen, DEFAULT_PORT),
@@ -69,24 +78,6 @@ class Host:
             insecure_plaintext=self.insecure_plaintext,
             fleet=self.fleet,
             contacts=contacts,
+            multicast=None if group is None else await numeric(group, DEFAULT_PORT + 1),
+            interface=interface,
         )
-
-
-async def numeric(text: str, default_port: int | None = None) -> "Address":
-    """An address as it was written, in numbers.
-
-    Raises:
-        BadConfig: it is none, or the name does not resolve.
-    """
-    from clocksync.runtime.addresses import parse_endpoint, resolve
-
-    if default_port is not None and _has_no_port(text):
-        bare = text.strip("[]")
-        text = f"[{bare}]:{default_port}" if ":" in bare else f"{bare}:{default_port}"
-    return await resolve(parse_endpoint(text))
-
-
-def _has_no_port(text: str) -> bool:
-    if text.startswith("["):
-        return text.endswith("]")
-    return text.count(":") != 1

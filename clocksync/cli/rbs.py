@@ -7,9 +7,7 @@ was heard, or it cannot be done as asked; then one line on stderr says why.
 
 import asyncio
 import contextlib
-import signal
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +15,7 @@ import typer
 
 from clocksync.cli import options, peer_options
 from clocksync.cli.options import duration
+from clocksync.cli.stopping import until_told
 
 if TYPE_CHECKING:
     from clocksync.peers.endpoint import PeerSettings
@@ -63,7 +62,8 @@ def beacon(
     core = Beacon(draw(64), interval, count)
 
     async def run() -> None:
-        settings = await _settings(id, listen, group, interface, key, insecure_plaintext, fleet)
+        host = peer_options.Host(id, listen, key, insecure_plaintext, fleet)
+        settings = await host.settings(multicast=(group, interface))
         _say(f"beacon {id} to {group} every {format_duration(interval)}")
         await _broadcast(core, settings)
 
@@ -169,8 +169,10 @@ def receiver(
     async def run() -> "ReferenceBroadcasts":
         from clocksync.rbs.run import ReferenceBroadcasts
 
-        pairs = _networks(listen, group, interface or [])
-        networks = [await _settings(id, *each, key, insecure_plaintext, fleet) for each in pairs]
+        networks = []
+        for where, by in _networks(listen, group, interface or []):
+            host = peer_options.Host(id, where, key, insecure_plaintext, fleet)
+            networks.append(await host.settings(multicast=by))
         whole = ReferenceBroadcasts(networks, settings, clock=clock)
         await _receive(whole, None if json else f"receiver {id} of {', '.join(group)}")
         return whole
@@ -200,8 +202,8 @@ def _nothing_heard(group: list[str], settings: "ReceiverSettings") -> str:
 
 def _networks(
     listen: list[str], group: list[str], interface: list[str]
-) -> list[tuple[str, str, str | None]]:
-    """For each network where to listen, its group and its interface."""
+) -> list[tuple[str, tuple[str, str | None]]]:
+    """For each network where to listen, and its group and interface."""
     from clocksync.runtime.errors import BadConfig
 
     for option, given in (("--listen", listen), ("--interface", interface)):
@@ -210,29 +212,7 @@ def _networks(
                 f"{len(group)} times --group and {len(given)} times {option}: one for each"
             )
     interfaces: list[str | None] = [*interface] or [None] * len(group)
-    return list(zip(listen, group, interfaces, strict=True))
-
-
-async def _settings(
-    id: int,
-    listen: str,
-    group: str,
-    interface: str | None,
-    key: Path | None,
-    insecure: bool,
-    fleet: str,
-) -> "PeerSettings":
-    from clocksync.peers.endpoint import DEFAULT_PORT, PeerSettings
-
-    return PeerSettings(
-        id=id,
-        listen=await peer_options.numeric(listen, DEFAULT_PORT),
-        key_file=key,
-        insecure_plaintext=insecure,
-        fleet=fleet,
-        multicast=await peer_options.numeric(group, DEFAULT_PORT + 1),
-        interface=interface,
-    )
+    return list(zip(listen, zip(group, interfaces, strict=True), strict=True))
 
 
 async def _broadcast(core: "Beacon", settings: "PeerSettings") -> None:
@@ -241,7 +221,7 @@ async def _broadcast(core: "Beacon", settings: "PeerSettings") -> None:
     from clocksync.rbs.receiver import FRAMES
 
     done = asyncio.Event()
-    with _until_told(done.set):
+    with until_told(done.set):
         async with Endpoint(core, FRAMES, settings, on_event=lambda _: done.set()):
             await done.wait()
 
@@ -251,27 +231,8 @@ async def _receive(whole: "ReferenceBroadcasts", greeting: str | None) -> None:
     async with whole:
         if greeting is not None:
             _say(greeting)
-        with _until_told(whole.finish):
+        with until_told(whole.finish):
             await whole.ended()
-
-
-@contextlib.contextmanager
-def _until_told(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first Ctrl-C or SIGTERM; a second one ends the program."""
-    loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
-
-    def stopped() -> None:
-        for number in signals:
-            loop.remove_signal_handler(number)
-        stop()
-
-    for number in signals:
-        loop.add_signal_handler(number, stopped)
-    try:
-        yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
 
 
 def _check_plot(path: Path) -> None:

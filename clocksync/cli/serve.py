@@ -213,7 +213,9 @@ def _run(server: "Server", description: str, count: int | None, duration_ns: int
 
 
 def _listed(addresses: "list[Address]") -> str:
-    return " and ".join(f"[{h}]:{p}" if ":" in h else f"{h}:{p}" for h, p in addresses)
+    from clocksync.runtime.addresses import format_endpoint
+
+    return " and ".join(format_endpoint(*address) for address in addresses)
 
 
 def _say(line: str) -> None:

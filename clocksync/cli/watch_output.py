@@ -13,8 +13,10 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from clocksync.cli.stopping import until_told
+from clocksync.exposition import LOOPBACK
 from clocksync.measuring.report import rfc3339
-from clocksync.runtime.addresses import parse_endpoint
+from clocksync.runtime.addresses import format_endpoint, parse_endpoint
 from clocksync.runtime.errors import BadConfig
 from clocksync.watching.alarms import by_host
 from clocksync.watching.core import Report
@@ -131,7 +133,7 @@ async def run_watch(
             from clocksync.watching.metrics import serving
 
             port = stack.enter_context(serving(metrics, run.core))
-            typer.echo(f"metrics at http://{_url_host(metrics[0])}:{port}/metrics", err=True)
+            typer.echo(f"metrics at http://{format_endpoint(metrics[0], port)}/metrics", err=True)
         stack.enter_context(_signals(run, output))
         async with asyncio.TaskGroup() as group:
             refreshing = group.create_task(_refresh(run, output)) if output.is_live else None
@@ -155,20 +157,12 @@ async def _refresh(run: WatchRun, output: Output) -> None:
 def _signals(run: WatchRun, output: Output) -> Iterator[None]:
     """Ctrl-C and SIGTERM end the watch, a second one the program; SIGHUP reopens the log."""
     loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-        run.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, output.reopen)
     try:
-        yield
+        with until_told(run.stop):
+            yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 def metrics_address(text: str) -> tuple[str, int]:
@@ -178,7 +172,7 @@ def metrics_address(text: str) -> tuple[str, int]:
         BadConfig: it is none.
     """
     if text.isascii() and text.isdigit() and int(text) < 1 << 16:
-        return "127.0.0.1", int(text)
+        return LOOPBACK, int(text)
     try:
         return parse_endpoint(text)
     except BadConfig:
@@ -197,7 +191,3 @@ def check_plot(path: Path) -> None:
     from clocksync.watching.plot import check
 
     check(path)
-
-
-def _url_host(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

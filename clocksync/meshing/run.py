@@ -22,7 +22,7 @@ from clocksync.meshing.result import MeshResult
 from clocksync.meshing.settings import HOSTS_MAX, MeshSettings
 from clocksync.meshing.solve import solve
 from clocksync.peers.endpoint import DEFAULT_PORT, Endpoint, PeerSettings
-from clocksync.runtime.addresses import parse_endpoint, resolve
+from clocksync.runtime.addresses import numeric
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.mmsg import Address
 
@@ -127,15 +127,10 @@ async def _where(hosts: Sequence[str]) -> tuple[list[Address], list[str]]:
 
 
 async def _numeric(text: str) -> Address:
-    bare = text.strip("[]")
-    if text.count(":") > 1 and not text.startswith("["):
-        text = f"[{text}]:{DEFAULT_PORT}"
-    elif text.endswith("]") or ":" not in bare:
-        text = f"{text}:{DEFAULT_PORT}"
-    address = parse_endpoint(text)
+    address = await numeric(text, DEFAULT_PORT)
     if not address[1]:
         raise BadConfig(f"{text!r}: nobody can be reached at port 0")
-    return await resolve(address)
+    return address
 
 
 def _own_address(target: Address) -> str:

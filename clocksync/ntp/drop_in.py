@@ -17,6 +17,7 @@ from clocksync.measuring.settings import MeasureSettings
 from clocksync.ntp import timestamps
 from clocksync.ntp.packet import NtpPacket
 from clocksync.ntp.sample import Sample
+from clocksync.runtime.addresses import format_endpoint
 from clocksync.runtime.clocks import SystemClock, reading_precision
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import SECOND, from_seconds, to_seconds
@@ -95,7 +96,7 @@ def request(host: str, version: int = 4, port: int | str = "ntp", timeout: float
         raise BadConfig(f"{port!r} is no port: write its number")
     if not math.isfinite(timeout):
         raise BadConfig(f"a timeout of {timeout} s is none: write a number of seconds")
-    target = f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
+    target = format_endpoint(host, number)
     settings = MeasureSettings(
         samples=1,
         timeout_ns=from_seconds(timeout),

@@ -22,6 +22,7 @@ from clocksync.nts.negotiation import BAD_REQUEST, Refused, answer, refusal
 from clocksync.nts.records import Reader, Record
 from clocksync.nts.tls import Server as TlsContext
 from clocksync.nts.tls import Tls
+from clocksync.runtime.addresses import format_endpoint
 from clocksync.runtime.errors import BadConfig, MalformedFrame
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.sockets import in_words
@@ -184,7 +185,7 @@ def _said(tls: Tls, whole: Reader) -> tuple[Record, ...] | None:
 
 
 def _listening(bind: str, port: int) -> socket.socket:
-    where = f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
+    where = format_endpoint(bind, port)
     try:
         found = socket.getaddrinfo(bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):

@@ -26,6 +26,33 @@ def parse_endpoint(text: str) -> Address:
     return bare, int(port)
 
 
+def format_endpoint(host: str, port: int | str) -> str:
+    """The same as people write it.
+
+    >>> format_endpoint("10.0.0.1", 4000), format_endpoint("fe80::1%eth0", 4000)
+    ('10.0.0.1:4000', '[fe80::1%eth0]:4000')
+    """
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def numeric(text: str, default_port: int | None = None) -> Address:
+    """The numeric form of an address as people write it: with `default_port` the port can be left
+    out.
+
+    Raises:
+        BadConfig: it is none, or the name does not resolve.
+    """
+    if default_port is not None and _has_no_port(text):
+        text = format_endpoint(text.strip("[]"), default_port)
+    return await resolve(parse_endpoint(text))
+
+
+def _has_no_port(text: str) -> bool:
+    if text.startswith("["):
+        return text.endswith("]")
+    return text.count(":") != 1
+
+
 async def resolve(address: Address) -> Address:
     """The numeric form of an address.
 

@@ -7,6 +7,7 @@ import socket
 import struct
 
 from clocksync.runtime import kernel
+from clocksync.runtime.addresses import format_endpoint
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.mmsg import Address
 
@@ -50,8 +51,7 @@ def listening(address: Address) -> socket.socket:
     Raises:
         BadConfig: it cannot be; the message is one line.
     """
-    host, port = address
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
@@ -60,7 +60,7 @@ def listening(address: Address) -> socket.socket:
         sock.bind(sockaddr(address))
     except OSError as error:
         sock.close()
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        where = format_endpoint(*address)
         raise BadConfig(f"cannot listen on {where}: {error_words(error)}") from None
     return sock
 

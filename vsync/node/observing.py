@@ -13,6 +13,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from clocksync.runtime.addresses import format_endpoint
 from clocksync.runtime.units import MILLISECOND, SECOND
 from clocksync.security.plain import PlainSealer
 from vsync.events import Configuration, Moved
@@ -173,7 +174,7 @@ class Observer:
             "pid": os.getpid(),
             "version": self._version,
             "uptime_ns": now - self._began,
-            "listen": _endpoint(sockets.address),
+            "listen": format_endpoint(*sockets.address),
             "state": engine.state.value,
             "ring": {"id": str(ring.id), "members": list(ring.members)},
             "configuration": _described(self._configuration()),
@@ -231,11 +232,6 @@ def _described(configuration: Configuration | None) -> dict[str, object] | None:
         "left": list(configuration.left),
         "reason": configuration.reason.value,
     }
-
-
-def _endpoint(address: tuple[str, int]) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _version() -> str:
