@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.servo import a_day
+from clocksync import drawing
 from clocksync.runtime.errors import MissingExtra
 
 PICTURE = Path(__file__).parent.parent / "docs" / "discipline-day.svg"
@@ -29,15 +30,9 @@ def draw(path: Path, seed: int) -> None:
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    try:
-        import matplotlib
-
-        matplotlib.use("svg")
-        from matplotlib import pyplot
-    except ImportError:
-        raise MissingExtra("matplotlib", "plot") from None
-    matplotlib.rcParams.update({"svg.hashsalt": "discipline", "font.size": 9})
-    figure, (above, below) = pyplot.subplots(2, 1, figsize=(9, 5.6), sharex=True)
+    drawing.library().rcParams["font.size"] = 9
+    figure = drawing.new_figure(figsize=(9, 5.6))
+    above, below = figure.subplots(2, 1, sharex=True)
     for servo, colour in COLOURS.items():
         day = a_day(servo, seed)
         hours = day.hours[::EVERY]
@@ -74,9 +69,7 @@ def draw(path: Path, seed: int) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25, lw=0.5)
     figure.tight_layout()
-    metadata = {"Date": None} if path.suffix == ".svg" else None
-    figure.savefig(path, metadata=metadata, dpi=110)
-    pyplot.close(figure)
+    drawing.save(figure, path, dpi=110)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

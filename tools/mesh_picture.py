@@ -14,6 +14,7 @@ import math
 import sys
 from pathlib import Path
 
+from clocksync import drawing
 from clocksync.meshing.coordinator import Collected
 from clocksync.meshing.result import MeshResult
 from clocksync.meshing.solve import solve
@@ -50,14 +51,9 @@ def triangles(result: MeshResult) -> list[tuple[str, float]]:
 
 def draw(result: MeshResult, path: Path) -> None:
     """The picture."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    plt.rcParams["svg.hashsalt"] = "clocksync"
-    plt.rcParams["font.size"] = 11
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), width_ratios=(1.15, 1))
+    drawing.library().rcParams["font.size"] = 11
+    figure = drawing.new_figure(figsize=(11, 5))
+    left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     places = {
         n: (math.sin(2 * math.pi * (n - 1) / HOSTS), math.cos(2 * math.pi * (n - 1) / HOSTS))
         for n in range(1, HOSTS + 1)
@@ -99,8 +95,7 @@ def draw(result: MeshResult, path: Path) -> None:
     right.tick_params(left=False)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=110)
-    plt.close(figure)
+    drawing.save(figure, path, dpi=110)
 
 
 def main(arguments: list[str]) -> int:

@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from clocksync import drawing
 from clocksync.gnss.instants import iso
 from clocksync.gnss.summary import Summary
-from clocksync.runtime.errors import BadConfig, MissingExtra
+from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import SECOND
 
 
 def require_plotting(path: Path) -> None:
-    """Load what plots need, without a display.
+    """Check that a plot can be drawn, before anything is worked out for it.
 
     Raises:
         BadConfig: the file's name ends in neither .png nor .svg.
@@ -20,11 +21,7 @@ def require_plotting(path: Path) -> None:
     """
     if path.suffix.lower() not in (".png", ".svg"):
         raise BadConfig(f"--plot draws .png or .svg, not {path.name!r}")
-    try:
-        import matplotlib
-    except ImportError:
-        raise MissingExtra("matplotlib", "plot") from None
-    matplotlib.use("Agg")
+    drawing.library()
 
 
 _INK, _MUTED, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
@@ -43,8 +40,6 @@ def write_plot(path: Path, summary: Summary, title: str) -> None:
     require_plotting(path)
     if not summary.times:
         raise BadConfig("nothing to draw: no epoch was solved")
-    from matplotlib import pyplot
-
     style: dict[Any, Any] = {
         "font.size": 9,
         "text.color": _INK,
@@ -59,10 +54,9 @@ def write_plot(path: Path, summary: Summary, title: str) -> None:
         "grid.color": _GRID,
         "xtick.color": _MUTED,
         "ytick.color": _MUTED,
-        "svg.hashsalt": "clocksync",
     }
-    with pyplot.rc_context(style):
-        figure = pyplot.figure(figsize=(11.5, 6), layout="constrained")
+    with drawing.library().rc_context(style):
+        figure = drawing.new_figure(figsize=(11.5, 6), layout="constrained")
         grid = figure.add_gridspec(4, 2, width_ratios=(1, 1.2))
         _draw_positions(figure.add_subplot(grid[:, 0]), summary)
         clock = figure.add_subplot(grid[:2, 1])
@@ -73,9 +67,7 @@ def write_plot(path: Path, summary: Summary, title: str) -> None:
         for axis in (clock, rest):
             axis.tick_params(labelbottom=False)
         figure.suptitle(f"{title}, {iso(summary.times[0])[:16]} GPS time", fontsize=11)
-        metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
-        figure.savefig(path, dpi=150, metadata=metadata)
-        pyplot.close(figure)
+        drawing.save(figure, path, dpi=150)
 
 
 def _draw_positions(axis: Any, summary: Summary) -> None:

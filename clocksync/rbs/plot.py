@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from clocksync import drawing
 from clocksync.rbs.receiver import Receiver
-from clocksync.runtime.errors import BadConfig, MissingExtra
+from clocksync.runtime.errors import BadConfig
 
 COUNTS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500)
 PAPER_US, PAPER_DEVIATION_US = 1.85, 1.28
@@ -34,10 +35,7 @@ def require(path: Path) -> None:
         raise BadConfig(f"--plot {path}: its name ends in one of {', '.join(FORMATS)}")
     if not path.absolute().parent.is_dir():
         raise BadConfig(f"--plot {path}: there is no such folder")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise MissingExtra("matplotlib", "plot") from None
+    drawing.library()
 
 
 def draw_receiver(core: Receiver, path: Path) -> None:
@@ -62,19 +60,14 @@ def draw(
 ) -> None:
     """Draw one line for each of `series` that has rows, with its standard deviation as a band
     (but for those that are `dashed`), into a file whose kind its name tells."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     settings: Any = {
         "font.family": "sans-serif",
         "font.size": 10,
-        "svg.hashsalt": "clocksync",
         "svg.fonttype": "none",
     }
-    with pyplot.rc_context(settings):
-        figure, axes = pyplot.subplots(figsize=(7.6, 4.6), layout="constrained")
+    with drawing.library().rc_context(settings):
+        figure = drawing.new_figure(figsize=(7.6, 4.6), layout="constrained")
+        axes = figure.subplots()
         drawn = {name: rows for name, rows in series.items() if rows}
         _axes(axes, title, axis, [row[0] for rows in drawn.values() for row in rows])
         _paper(axes, [row[0] for rows in drawn.values() for row in rows] or [1, 100])
@@ -85,9 +78,7 @@ def draw(
         _name_ends(axes, list(drawn), ends)
         if note:
             figure.supxlabel(note, fontsize=8, color=_GREY, x=0.01, ha="left")
-        metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {}
-        figure.savefig(path, dpi=160, metadata=metadata or None)
-        pyplot.close(figure)
+        drawing.save(figure, path, dpi=160)
 
 
 def _axes(axes: Any, title: str, axis: str, counts: list[int]) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clocksync.runtime.errors import BadConfig, MissingExtra
+from clocksync import drawing
+from clocksync.runtime.errors import BadConfig
 from clocksync.watching.series import History, Point, Series
 from clocksync.watching.stability import Deviation, allan_deviation, library
 
@@ -40,7 +41,6 @@ _STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "svg.fonttype": "none",
-    "svg.hashsalt": "clocksync",
 }
 
 
@@ -51,7 +51,7 @@ def check(path: Path) -> None:
         MissingExtra: the extra ``plot`` is missing.
         BadConfig: the format is unknown, or the folder is not there.
     """
-    _figures()
+    drawing.library()
     library()
     if path.suffix.lower() not in FORMATS:
         raise BadConfig(f"{path}: a picture is a file that ends in {', '.join(FORMATS)}")
@@ -74,30 +74,20 @@ def draw(history: History, path: Path) -> int:
         raise BadConfig(
             f"{len(hosts)} hosts are too many for one picture: name up to {HOSTS_MAX} with --host"
         )
-    matplotlib, figures, dates = _figures()
-    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+    dates = importlib.import_module("matplotlib.dates")
+    with drawing.library().rc_context(_STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a font without some sign is no matter
-        figure = figures.Figure(figsize=(11, 0.5 + 2.7 * len(hosts)), layout="constrained")
+        figure = drawing.new_figure(figsize=(11, 0.5 + 2.7 * len(hosts)), layout="constrained")
         panels = figure.subplots(len(hosts), 2, squeeze=False, width_ratios=(2.1, 1))
         for (left, right), series in zip(panels, hosts, strict=True):
             _offsets(left, series, dates)
             _deviations(right, allan_deviation(series))
         _legend(figure, [left for left, _ in panels])
-        metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
         try:
-            figure.savefig(path, dpi=160, metadata=metadata)
+            drawing.save(figure, path, dpi=160)
         except OSError as error:
             raise BadConfig(f"{path} cannot be written: {error.strerror}") from None
     return len(hosts)
-
-
-def _figures() -> tuple[Any, Any, Any]:
-    try:
-        names = ("matplotlib", "matplotlib.figure", "matplotlib.dates")
-        matplotlib, figures, dates = (importlib.import_module(name) for name in names)
-    except ImportError:
-        raise MissingExtra("matplotlib", "plot") from None
-    return matplotlib, figures, dates
 
 
 def _offsets(axes: Any, series: Series, dates: Any) -> None:

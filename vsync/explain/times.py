@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clocksync.runtime.errors import BadConfig, MissingExtra
+from clocksync import drawing
+from clocksync.runtime.errors import BadConfig
 from vsync.check.times import SUSPECT, UNVERIFIED, Stamp, Times
 
 if TYPE_CHECKING:
@@ -32,11 +33,7 @@ def draw(times: Times, path: Path) -> None:
     """
     if path.suffix not in FORMATS:
         raise BadConfig(f"--plot {path}: the name must end in {', '.join(FORMATS)}")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtra("matplotlib", "plot") from None
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    figure = drawing.new_figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.subplots()
     start = times.stamps[0].timestamp
     known = [stamp for stamp in times.stamps if stamp.off_ns]
@@ -71,7 +68,7 @@ def draw(times: Times, path: Path) -> None:
     axes.grid(axis="y", color="#eeeeee", which="major")
     axes.set_axisbelow(True)
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
-    figure.savefig(path, dpi=150)
+    drawing.save(figure, path, dpi=150)
 
 
 def _mark_changes(axes: "Axes", times: Times, start: int) -> None:
