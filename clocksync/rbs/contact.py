@@ -19,6 +19,7 @@ exchange with one clock is ever taken for one with its successor.
 from collections import deque
 from dataclasses import dataclass, field
 
+from clocksync.ntp.known import Known
 from clocksync.ntp.sample import Sample
 from clocksync.peers.frames import Echo, Probe
 from clocksync.peers.twoway import Asker, ProbeLeft
@@ -59,20 +60,25 @@ class Proven:
     """Where the other's clock is: the intersection of all that exchanges prove."""
 
     max_drift_ppm: float
-    interval: Interval | None = None
-    as_of: int = 0
+    known: Known | None = None
+
+    @property
+    def interval(self) -> Interval | None:
+        """As of `as_of`; None: there was no exchange yet."""
+        return None if self.known is None else self.known.interval
+
+    @property
+    def as_of(self) -> int:
+        """Our reading at the last exchange."""
+        return 0 if self.known is None else self.known.as_of_ns
 
     def add(self, sample: Sample) -> bool:
         """Take an exchange into account; False if it contradicts those before it, and then it
         alone counts: a clock was set, or somebody lies."""
-        path = sample.path_within(self.max_drift_ppm)
-        if self.interval is None:
-            self.interval, self.as_of = path, sample.t4
-            return True
-        drift = drift_allowance(sample.t4 - self.as_of, self.max_drift_ppm)
-        common = self.interval.widened(drift) & path
-        self.interval, self.as_of = common or path, sample.t4
-        return common is not None
+        said = Known(sample.path_within(self.max_drift_ppm), sample.t4)
+        before = said if self.known is None else self.known
+        self.known = before.cut(said, self.max_drift_ppm)
+        return not before.gap_to(said, self.max_drift_ppm)
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ from clocksync.ntp.estimate import (
     spread_of,
     unseen_sending_ns,
 )
+from clocksync.ntp.known import Known
 from clocksync.ntp.sample import MAX_DRIFT_PPM, PHI_PPM, Sample
 from clocksync.runtime.clocks import drift_allowance
 from clocksync.runtime.interval import Interval
@@ -80,30 +81,6 @@ class Line:
     def at(self, time_ns: int) -> int:
         """The offset on the line."""
         return round(self.offset_ns + self.slope_ppm * (time_ns - self.at_ns) / 1e6)
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """True time minus our clock lay in ``interval`` when our clock showed ``as_of_ns``."""
-
-    interval: Interval
-    as_of_ns: int
-
-    def at(self, time_ns: int, max_drift_ppm: float) -> Interval:
-        """What that leaves possible at another time."""
-        return self.interval.widened(drift_allowance(time_ns - self.as_of_ns, max_drift_ppm))
-
-    def gap_to(self, other: "Known", max_drift_ppm: float) -> int:
-        """By how much the two exclude each other; 0: they do not."""
-        at_ns = max(self.as_of_ns, other.as_of_ns)
-        one, two = self.at(at_ns, max_drift_ppm), other.at(at_ns, max_drift_ppm)
-        return max(0, one.earliest - two.latest, two.earliest - one.latest)
-
-    def cut(self, other: "Known", max_drift_ppm: float) -> "Known":
-        """What both leave possible; the newer one alone where they exclude each other."""
-        newer = self if self.as_of_ns > other.as_of_ns else other
-        both = self.at(newer.as_of_ns, max_drift_ppm) & other.at(newer.as_of_ns, max_drift_ppm)
-        return newer if both is None else Known(both, newer.as_of_ns)
 
 
 class Track:

@@ -10,6 +10,8 @@ from dataclasses import replace
 
 import pytest
 
+from clocksync.ntp import known
+from clocksync.ntp.known import Known
 from clocksync.ntp.sample import Sample
 from clocksync.peers.twoway import Asker
 from clocksync.rbs import contact, receiver, relation, web
@@ -92,8 +94,9 @@ def only_half_of_the_delay_bounds(patch):
 
 @caught_by(_seeds)
 def bounds_do_not_grow_as_clocks_drift(patch):
-    right = contact.drift_allowance
-    patch.setattr(contact, "drift_allowance", lambda age, ppm: right(age, ppm / 10_000))
+    right = known.drift_allowance
+    for module in (contact, known):
+        patch.setattr(module, "drift_allowance", lambda age, ppm: right(age, ppm / 10_000))
 
 
 @caught_by(_exact)
@@ -195,8 +198,8 @@ def the_answers_to_a_probe_that_came_twice_are_mixed_up(patch):
 def exchanges_that_contradict_each_other_are_put_together(patch):
     def add(self, sample):
         path = sample.path_within(self.max_drift_ppm)
-        self.interval = (self.interval and self.interval & path) or self.interval or path
-        self.as_of = sample.t4
+        kept = (self.interval and self.interval & path) or self.interval or path
+        self.known = Known(kept, sample.t4)
         return True
 
     patch.setattr(Proven, "add", add)

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 import pytest
 
 from clocksync.ntp.association import Association
+from clocksync.ntp.known import Known
 from clocksync.runtime.interval import Interval
 from clocksync.watching import alarms, core
 from clocksync.watching.core import Watch
 from clocksync.watching.feed import Feed
 from clocksync.watching.ties import Ties
-from clocksync.watching.track import Known, Track
+from clocksync.watching.track import Track
 from tests.cluster.watch_properties import Violated, judge
 from tests.cluster.watch_world import edges, play
 

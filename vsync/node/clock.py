@@ -12,8 +12,6 @@ from clocksync.runtime.interval import Interval
 from clocksync.runtime.records import maker
 from clocksync.runtime.units import SECOND
 
-__all__ = ["ASK_EVERY_NS", "UNSYNCHRONISED_NS", "SystemClock", "kernel_error_ns"]
-
 ASK_EVERY_NS = SECOND
 
 _make_interval = maker(Interval)

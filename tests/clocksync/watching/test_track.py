@@ -5,11 +5,12 @@ import random
 import pytest
 
 from clocksync.ntp.estimate import Contradiction, estimate
+from clocksync.ntp.known import Known
 from clocksync.ntp.sample import Sample
 from clocksync.runtime.core import StampSource
 from clocksync.runtime.interval import Interval
 from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
-from clocksync.watching.track import LINE_MIN, WINDOW, Known, Track, fit
+from clocksync.watching.track import LINE_MIN, WINDOW, Track, fit
 
 AT = 1_790_000_000 * SECOND
 
