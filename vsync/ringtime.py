@@ -207,7 +207,7 @@ class Stamper:
         steady = self.steady
         if group is None or steady is None:
             return group
-        # As _carried and the intersection, in a fifth of the time: this is done at every visit.
+        # As _carried and the intersection, in a third of the time: this is done at every visit.
         since = now_ns - steady.at_ns
         drift = scale_by_ppm(since, self.drift_ppm)
         earliest = steady.interval.earliest + since - drift
