@@ -2,12 +2,17 @@
 
 from typing import Any
 
-from clocksync.measuring.result import HostResult, Verdict, counted
+from clocksync.measuring.result import (
+    HostResult,
+    Verdict,
+    contradiction_words,
+    counted,
+    findings,
+)
 from clocksync.measuring.settings import MeasureSettings
 from clocksync.ntp.estimate import Contradiction, estimate
 from clocksync.ptp.frames import clock_text
 from clocksync.ptp.listener import PtpListener
-from clocksync.runtime.units import format_duration
 
 
 def master_row(
@@ -43,21 +48,12 @@ def master_row(
         return HostResult(verdict=Verdict.INVALID, reason=reason, **known)
     found = estimate(samples, at_ns, settings.max_drift_ppm)
     if isinstance(found, Contradiction):
-        reason = (
-            f"its answers contradict each other by {format_duration(found.gap_ns)}: a clock was"
-            f" stepped meanwhile, drifts by more than {settings.max_drift_ppm:g} ppm, or it lies"
-        )
+        reason = contradiction_words(found, settings.max_drift_ppm)
         return HostResult(verdict=Verdict.INVALID, reason=reason, **known)
     return HostResult(
         verdict=Verdict.TRUECHIMER,
         reason="; ".join([*claims.words, *_cautions(listener)]) or None,
-        offset_ns=found.offset_ns,
-        error_bound_ns=found.error_bound_ns,
-        delay_ns=found.delay_ns,
-        jitter_ns=found.jitter_ns,
-        skew_ppm=found.skew_ppm,
-        skew_bound_ppm=found.skew_bound_ppm,
-        timestamps=found.source,
+        **findings(found),
         **known,
     )
 

@@ -13,8 +13,8 @@ from typing import Any
 from clocksync.measuring.prober import Prober
 from clocksync.measuring.settings import MeasureSettings, NamedHost
 from clocksync.ntp.checks import Rejection, Standing
-from clocksync.ntp.estimate import Contradiction, estimate
-from clocksync.ntp.packet import reference_id_text
+from clocksync.ntp.estimate import Contradiction, Estimate, estimate
+from clocksync.ntp.packet import NtpPacket, reference_id_text
 from clocksync.ntp.sample import DISTANCE_MAX_NS
 from clocksync.ntp.selection import select
 from clocksync.ntp.timestamps import from_short
@@ -194,23 +194,14 @@ def _row(one: Asked, at_ns: int, settings: MeasureSettings) -> HostResult:
         "answered": association.answered,
     }
     if packet is not None:
-        known |= {
-            "stratum": packet.stratum,
-            "reference_id": reference_id_text(packet.reference_id, packet.stratum),
-            "leap": packet.leap,
-            "root_delay_ns": from_short(packet.root_delay),
-            "root_dispersion_ns": from_short(packet.root_dispersion),
-        }
+        known |= claims(packet)
     samples = association.samples
     if not samples:
         verdict, reason = _why_nothing(one.prober)
         return HostResult(verdict=verdict, reason=reason, **known)
     found = estimate(samples, at_ns, settings.max_drift_ppm)
     if isinstance(found, Contradiction):
-        reason = (
-            f"its answers contradict each other by {format_duration(found.gap_ns)}: a clock was"
-            f" stepped meanwhile, drifts by more than {settings.max_drift_ppm:g} ppm, or it lies"
-        )
+        reason = contradiction_words(found, settings.max_drift_ppm)
         return HostResult(verdict=Verdict.INVALID, reason=reason, **known)
     if samples[-1].root_distance_ns >= DISTANCE_MAX_NS:
         reason = Rejection.ROOT_DISTANCE.value
@@ -218,15 +209,41 @@ def _row(one: Asked, at_ns: int, settings: MeasureSettings) -> HostResult:
     return HostResult(
         verdict=Verdict.TRUECHIMER,
         reason="; ".join(_cautions(one.prober)) or None,
-        offset_ns=found.offset_ns,
-        error_bound_ns=found.error_bound_ns,
-        delay_ns=found.delay_ns,
-        jitter_ns=found.jitter_ns,
-        skew_ppm=found.skew_ppm,
-        skew_bound_ppm=found.skew_bound_ppm,
-        timestamps=found.source,
-        interleaved=found.interleaved,
+        **findings(found),
         **known,
+    )
+
+
+def claims(packet: NtpPacket) -> dict[str, Any]:
+    """What a server says of itself, as fields of a :class:`HostResult`."""
+    return {
+        "stratum": packet.stratum,
+        "reference_id": reference_id_text(packet.reference_id, packet.stratum),
+        "leap": packet.leap,
+        "root_delay_ns": from_short(packet.root_delay),
+        "root_dispersion_ns": from_short(packet.root_dispersion),
+    }
+
+
+def findings(found: Estimate) -> dict[str, Any]:
+    """What was found of a clock, as fields of a :class:`HostResult`."""
+    return {
+        "offset_ns": found.offset_ns,
+        "error_bound_ns": found.error_bound_ns,
+        "delay_ns": found.delay_ns,
+        "jitter_ns": found.jitter_ns,
+        "skew_ppm": found.skew_ppm,
+        "skew_bound_ppm": found.skew_bound_ppm,
+        "timestamps": found.source,
+        "interleaved": found.interleaved,
+    }
+
+
+def contradiction_words(found: Contradiction, max_drift_ppm: float) -> str:
+    """Why samples that contradict each other make no row."""
+    return (
+        f"its answers contradict each other by {format_duration(found.gap_ns)}: a clock was"
+        f" stepped meanwhile, drifts by more than {max_drift_ppm:g} ppm, or it lies"
     )
 
 

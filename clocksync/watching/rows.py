@@ -8,15 +8,15 @@ from clocksync.measuring.result import (
     Combined,
     HostResult,
     Verdict,
+    claims,
     counted,
+    findings,
     kiss_words,
     vote,
 )
 from clocksync.measuring.settings import HostSpec
 from clocksync.ntp.checks import Rejection, Standing, standing
-from clocksync.ntp.packet import reference_id_text
 from clocksync.ntp.sample import DISTANCE_MAX_NS
-from clocksync.ntp.timestamps import from_short
 from clocksync.runtime.errors import BadConfig
 from clocksync.watching.feed import PATIENCE, Feed
 from clocksync.watching.settings import Limits
@@ -93,25 +93,10 @@ def _result(target: Target, feed: Feed, at_ns: int) -> HostResult:
     }
     packet = association.last
     if packet is not None:
-        known |= {
-            "stratum": packet.stratum,
-            "reference_id": reference_id_text(packet.reference_id, packet.stratum),
-            "leap": packet.leap,
-            "root_delay_ns": from_short(packet.root_delay),
-            "root_dispersion_ns": from_short(packet.root_dispersion),
-        }
+        known |= claims(packet)
     found = feed.track.estimate(at_ns)
     if found is not None and found.error_bound_ns < DISTANCE_MAX_NS:
-        known |= {
-            "offset_ns": found.offset_ns,
-            "error_bound_ns": found.error_bound_ns,
-            "delay_ns": found.delay_ns,
-            "jitter_ns": found.jitter_ns,
-            "skew_ppm": found.skew_ppm,
-            "skew_bound_ppm": found.skew_bound_ppm,
-            "timestamps": found.source,
-            "interleaved": found.interleaved,
-        }
+        known |= findings(found)
     verdict, reason = _verdict(feed, "offset_ns" in known)
     return HostResult(verdict=verdict, reason=reason, **known)
 
