@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 REPORT_NS = 1_000_000_000
 LOOK_NS = 20_000_000
-Duration = Annotated[
-    int | None, typer.Option(parser=duration, metavar="DURATION", show_default=False)
-]
 
 
 def cristian(

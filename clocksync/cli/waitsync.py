@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from clocksync.measuring.settings import NamedHost
     from clocksync.waiting import Reading
 
-BETWEEN_NS = 1_000_000_000
 SAMPLES = 4
 ANSWER_NS, ANSWER_MIN_NS = 1_000_000_000, 50_000_000
 

@@ -55,7 +55,6 @@ class Host:
     troubles: list[Trouble] = field(default_factory=list)
     refusal: str = ""
     """What the network last said of it."""
-    is_probing: bool = False
 
     @property
     def takes_part(self) -> bool:
@@ -202,10 +201,8 @@ class Coordinator(SilentCore):
                 host.note(Trouble.TWIN)
             if all(other.number is not None for other in self.hosts):
                 return self._begin_probing(now)
-        elif sender == host.number:
-            host.is_probing = status.state == State.PROBING
-            if status.state == State.BUSY:
-                host.note(Trouble.BUSY)
+        elif sender == host.number and status.state == State.BUSY:
+            host.note(Trouble.BUSY)
         return []
 
     # Probing

@@ -215,10 +215,6 @@ class ReceiveBatch(_Batch):
             )
         ]
 
-    def has_control(self, i: int) -> bool:
-        """Whether datagram `i` came with control messages."""
-        return bool(self._header_sizes[i * _SIZES + _AT_CONTROL_LENGTH])
-
     def number(self, i: int, level: int, kind: int) -> int:
         """The int in datagram `i`'s control message of that kind; 0 where there is none."""
         start = i * self.control_bytes

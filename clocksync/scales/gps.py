@@ -19,7 +19,7 @@ EPOCH = Instant(day_of(1980, 1, 6) * DAY + TAI_MINUS_GPS)
 """1980-01-06T00:00:00 UTC."""
 
 BEFORE_GPS = "GPS time begins on 1980-01-06"
-LEGACY_BITS, CNAV_BITS = 10, 13
+LEGACY_BITS = 10
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from clocksync.runtime.units import SECOND
 from clocksync.steering.states import State
-from clocksync.steering.timex import FREQUENCY_MAX_PPM, SteerableClock
+from clocksync.steering.timex import SteerableClock
 
 TRIM_PPM = 1.0
 TRIM_WITHIN_NS = 16 * SECOND
@@ -75,10 +75,6 @@ class SystemSteerer:
         self.kernel.slew(min(SLEW_MOST_US, max(-SLEW_MOST_US, slew)))
         error = -(-(error_bound_ns + abs(offset_ns)) // 1000)
         self.kernel.tell(min(ERROR_MAX_US, error), -(-abs(offset_ns) // 1000), True)
-
-    def is_within_reach(self, rate_ppm: float) -> bool:
-        """Whether the kernel can make up for that."""
-        return abs(rate_ppm) + TRIM_PPM <= FREQUENCY_MAX_PPM
 
     def leave(self) -> None:
         """Nobody keeps the clock from now on: end the slew, keep the frequency, say so."""

@@ -153,7 +153,7 @@ class DryClock:
         self._synchronised: bool | None = None
 
     def state(self) -> KernelState:
-        return KernelState(self._frequency or 0.0, bool(self._synchronised), self._max_error_us)
+        return KernelState(self._frequency or 0.0, self._max_error_us)
 
     def set_frequency(self, ppm: float) -> None:
         if self._frequency is None or abs(ppm - self._frequency) >= 0.5:

@@ -70,7 +70,6 @@ class KernelState:
 
     frequency_ppm: float
     """By how much it is made to run faster, the tick's length included."""
-    is_synchronised: bool
     max_error_us: int
 
 
@@ -102,7 +101,7 @@ class KernelClock:
         timex = Timex()
         self._call(timex)
         frequency = timex.freq / _SCALED_PPM + self._tick_ppm
-        return KernelState(frequency, not timex.status & STA_UNSYNC, timex.maxerror)
+        return KernelState(frequency, timex.maxerror)
 
     def set_frequency(self, ppm: float) -> None:
         """Run that much faster than the oscillator, within what the kernel allows."""
