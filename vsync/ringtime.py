@@ -31,6 +31,10 @@ CLUELESS_NS = SECOND
 STEADY_FOR_NS = 20 * MILLISECOND
 """So long a good reading of the majority's clocks is not looked for again: it costs."""
 
+STEADY_AT_MOST_NS = 2 * STEADY_FOR_NS
+"""So long a reading is kept for want of one as narrow; then a wider one takes its place, because
+the majority it came from may have been wrong."""
+
 FORCED_NS = 50 * MICROSECOND
 """So far above the time the order alone may force a stamp that still counts as the majority's: a
 visit of very many messages takes a nanosecond for each."""
@@ -190,13 +194,17 @@ class Stamper:
         oscillator leads from the last short one to here with a thousandth of that.
         """
         rotation, steady = now_ns - before_ns, self.steady
+        widest = None
         if steady is not None:
             if 2 * rotation > steady.rotation_ns and now_ns - steady.at_ns < STEADY_FOR_NS:
                 return
-            if rotation > self._carried(steady, now_ns).width:
+            carried = self._carried(steady, now_ns)
+            if rotation > carried.width:
                 return
+            if now_ns - steady.at_ns < STEADY_AT_MOST_NS:
+                widest = carried.width
         group = self.group_interval(mine, table, place, rotation)
-        if group is not None:
+        if group is not None and (widest is None or group.width <= widest):
             # Not cut by what was kept before: a majority that was wrong for a while must not
             # outlast itself.
             self.steady = Steady(group, now_ns, rotation)

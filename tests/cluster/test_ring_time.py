@@ -26,6 +26,12 @@ def test_stamps_are_what_is_promised(first: int) -> None:
     assert totals["steps noticed"]
 
 
+def test_a_slow_rotation_does_not_displace_what_a_quick_one_told() -> None:
+    """Seed 10865 of the campaign: a wide reading took the place of a narrow one, and a clock that
+    had stepped by 65 ms shifted a stamp by 0.64 ms."""
+    assert ring_time.check(10865)["protected"]
+
+
 def naive(self, mine, group):
     """Every holder believes its own clock."""
     return Reading(mine.middle, mine, 0 if group else UNVERIFIED)

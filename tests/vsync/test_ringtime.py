@@ -9,6 +9,7 @@ from vsync.frames import LARGEST, SUSPECT, UNVERIFIED
 from vsync.ringtime import (
     CLUELESS_NS,
     FORCED_NS,
+    STEADY_AT_MOST_NS,
     STEADY_FOR_NS,
     GroupTime,
     Reading,
@@ -219,12 +220,16 @@ def test_what_the_majority_says_now_counts_more_than_what_it_said_before():
     assert stamper.steady == Steady(Interval(5_000, 5_012), 60, 1)
 
 
-def test_a_majority_that_was_wrong_does_not_outlast_itself():
+@pytest.mark.parametrize(
+    ("age_ns", "is_taken"), [(STEADY_FOR_NS, False), (STEADY_AT_MOST_NS, True)]
+)
+def test_a_majority_that_was_wrong_does_not_outlast_itself(age_ns: int, is_taken: bool) -> None:
     """Two of three were wrong together, and overlapped with the third one a little."""
-    stamper = Stamper(0, 500.0)
+    stamper = Stamper(0, 0.0)
     stamper.steady = Steady(Interval(940, 950), 50, 10)
-    stamper.follow(Interval(900, 950), (0, 0, 900, 945, 890, 950), 0, 60, 59)
-    assert stamper.steady.interval == Interval(900, 950)
+    now = 50 + age_ns
+    stamper.follow(Interval(900, 950), (0, 0, 900, 945, 890, 950), 0, now, now - 1)
+    assert stamper.steady.interval == (Interval(900, 950) if is_taken else Interval(940, 950))
 
 
 def test_a_reading_that_is_worse_than_the_one_kept_is_not_taken():
