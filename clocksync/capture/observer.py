@@ -4,6 +4,7 @@ Feed it from a file (:class:`clocksync.capture.reader.Reader`) or from an interf
 knows which.
 """
 
+import ipaddress
 from collections import Counter
 from collections.abc import Callable
 from typing import TypeAlias
@@ -12,6 +13,8 @@ from clocksync.capture import ntp, ptp, toolkit
 from clocksync.capture.book import PAIRS_MAX, Book, OnSample
 from clocksync.capture.packets import LINKS, PTP_ETHERNET, Fragment, Located, locate
 from clocksync.capture.reader import UNKNOWN_WAY
+from clocksync.ntp.codec import NtpCodec
+from clocksync.runtime.errors import MalformedFrame
 
 OnDatagram: TypeAlias = Callable[[int, str, Located], None]
 
@@ -23,7 +26,6 @@ class Observer:
         ntp_ports: UDP ports that speak NTP.
         pairs_max: pairs of hosts remembered; those seen last stay.
         on_sample: called for each sample, as it is found.
-        on_datagram: called with stamp and protocol for each datagram that is looked at.
     """
 
     def __init__(
@@ -31,7 +33,6 @@ class Observer:
         ntp_ports: frozenset[int] = frozenset({ntp.PORT}),
         pairs_max: int = PAIRS_MAX,
         on_sample: OnSample | None = None,
-        on_datagram: OnDatagram | None = None,
     ) -> None:
         self.packets = 0
         self.bytes = 0
@@ -50,7 +51,30 @@ class Observer:
         self.ptp = ptp.PtpObserver(self.book)
         self.toolkit = toolkit.ToolkitObserver(self.book)
         self._ports = ntp_ports
+        self._on_datagram: OnDatagram | None = None
+
+    def watch(self, on_datagram: OnDatagram) -> None:
+        """Have stamp, protocol and datagram of all that is looked at handed on."""
         self._on_datagram = on_datagram
+
+    def describe(self, name: str, found: Located) -> str:
+        """A datagram in a line: who, what, and its fields by name."""
+        source, target = (
+            raw.hex(":") if len(raw) == 6 else str(ipaddress.ip_address(raw))
+            for raw in (found.source, found.target)
+        )
+        return f"{source} → {target} {name} {self._fields(name, found.payload)}"
+
+    def _fields(self, name: str, payload: bytes) -> str:
+        try:
+            if name == "NTP":
+                return str(NtpCodec().decode(payload))
+            if name == "PTP":
+                header, _ = ptp.PtpHeader.decode_prefix(payload)
+                return f"{ptp.NAMES.get(header.message_type, 'reserved')} {header}"
+        except MalformedFrame as error:
+            return f"malformed: {error.reason}"
+        return self.toolkit.describe(payload)
 
     def set_resolution(self, resolution_ns: int) -> None:
         """How fine the capture's stamps are."""

@@ -10,6 +10,7 @@ import typer
 from clocksync import __version__
 from clocksync.cli.agent import agent
 from clocksync.cli.berkeley import berkeley
+from clocksync.cli.capture import capture
 from clocksync.cli.convert import convert
 from clocksync.cli.cristian import cristian
 from clocksync.cli.discipline import discipline
@@ -49,6 +50,7 @@ app.add_typer(berkeley, name="berkeley")
 app.command()(mesh)
 app.command()(agent)
 app.command()(discipline)
+app.command()(capture)
 app.add_typer(key, name="key")
 app.command()(convert)
 app.add_typer(rbs, name="rbs")

@@ -1,0 +1,115 @@
+"""A capture's result for people: a table of pairs, and plain sentences for the rest."""
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clocksync.capture.book import Clock
+from clocksync.capture.result import Place, Reading, Result, Row, host_name
+from clocksync.runtime.units import format_duration
+
+UNKNOWN = "–"
+PIPE_WIDTH = 200
+_BARS = "▁▂▃▄▅▆▇█"
+_POINTS = 16
+_STYLES = {"measured": "green", "out of bounds": "bold red"}
+
+
+def sparkline(values: list[int], points: int = _POINTS) -> str:
+    """Values as a line of bars, least to greatest; at most `points` of them, evenly taken.
+
+    >>> sparkline([0, 5, 10]), sparkline([7, 7]), sparkline([])
+    ('▁▅█', '▄▄', '')
+    """
+    if len(values) > points:
+        values = [values[i * (len(values) - 1) // (points - 1)] for i in range(points)]
+    if not values:
+        return ""
+    least, span = min(values), max(values) - min(values)
+    if not span:
+        return _BARS[3] * len(values)
+    return "".join(_BARS[round((value - least) * 7 / span)] for value in values)
+
+
+def print_table(result: Result, rows_max: int = 50) -> None:
+    """Print to standard output; a pipe gets every column."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PIPE_WIDTH)
+    narrow = console.width < 130
+    titles = ["", "client", "server", "exchanges", "server − client", "server − capture"]
+    titles += ["delay"] if narrow else ["client − capture", "delay", "course", "least … greatest"]
+    titles += ["observer at", "verdict"]
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
+    for title in titles:
+        right = title not in ("", "client", "server", "course", "observer at", "verdict")
+        table.add_column(title, justify="right" if right else "left", no_wrap=not narrow)
+    for row in result.rows[:rows_max]:
+        table.add_row(*_cells(row, narrow))
+    console.print(table)
+    if len(result.rows) > rows_max:
+        console.print(f"... and {len(result.rows) - rows_max:,} more pairs (--rows, --json)")
+    for row in result.rows[:rows_max]:
+        if row.remarks:
+            names = f"{host_name(row.pair, False)} → {host_name(row.pair, True)}"
+            console.print(Text(f"{names}: {'; '.join(row.remarks)}"), soft_wrap=True)
+    for words in result.cautions:
+        console.print(Text(f"caution: {words}", "yellow"), soft_wrap=True)
+    console.print(Text(summary(result), "bold"), soft_wrap=True)
+
+
+def _cells(row: Row, narrow: bool) -> list[str | Text]:
+    pair = row.pair
+    server = row.readings.get(Clock.SERVER)
+    main = row.headline or server
+    between = row.headline if row.relative_to == "client" else None
+    cells: list[str | Text] = [pair.protocol.value, host_name(pair, False), host_name(pair, True)]
+    cells += [f"{pair.exchanges:,}", _offset(between), _offset(server)]
+    if not narrow:
+        cells.append(_client(row))
+    cells.append(UNKNOWN if main is None else format_duration(main.estimate.delay_ns))
+    if not narrow:
+        cells.append(sparkline(main.course.offsets_ns) if main else "")
+        cells.append(_range(main))
+    place = row.place.value if row.place is not Place.UNKNOWN else UNKNOWN
+    return [*cells, place, Text(row.verdict, _STYLES.get(row.verdict, "yellow"))]
+
+
+def _client(row: Row) -> str:
+    floor = row.pair.client_floor
+    if Clock.CLIENT not in row.readings and floor.count:
+        return f"≥ {_signed(floor.value_ns)}"
+    return _offset(row.readings.get(Clock.CLIENT))
+
+
+def _offset(reading: Reading | None) -> str:
+    if reading is None:
+        return UNKNOWN
+    found = reading.estimate
+    return f"{_signed(found.offset_ns)} ± {format_duration(found.error_bound_ns)}"
+
+
+def _range(reading: Reading | None) -> str:
+    if reading is None:
+        return UNKNOWN
+    return f"{_signed(reading.course.least_ns)} … {_signed(reading.course.greatest_ns)}"
+
+
+def _signed(value: int) -> str:
+    return ("+" if value > 0 else "") + format_duration(value)
+
+
+def summary(result: Result) -> str:
+    """One sentence on what was read, one on the toolkit's own frames if there were any."""
+    seen = result.observer.looked_at
+    parts = ", ".join(
+        f"{seen[name]:,} {name}" for name in ("NTP", "PTP", "clocksync") if seen[name]
+    )
+    words = (
+        f"{result.observer.packets:,} packets in {format_duration(result.duration_ns)}: {parts}."
+    )
+    frames = result.observer.toolkit.frames
+    if frames:
+        words += " Frames: " + ", ".join(f"{n:,} {name}" for name, n in frames.most_common()) + "."
+    return words
