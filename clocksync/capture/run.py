@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from clocksync.capture.observer import Observer
 from clocksync.capture.reader import BadCapture, Bytes, Reader
@@ -37,8 +36,7 @@ def read_file(
         stream = _decompressed(raw)
         try:
             reader = Reader(stream)
-            count = 0
-            for when, link, data, way in reader:
+            for count, (when, link, data, way) in enumerate(reader):
                 if not count % _EVERY:
                     observer.set_resolution(reader.resolution_ns)
                     on_progress(raw.tell() if raw.seekable() else 0, total)
@@ -46,7 +44,6 @@ def read_file(
                         reader.trouble = f"stopped after {count:,} packets"
                         break
                 observer.feed(when, link, data, way)
-                count += 1
         except BadCapture as error:
             raise BadCapture(f"{path} {error}") from None
     return conclude(
@@ -62,7 +59,17 @@ def read_file(
 def _decompressed(raw: BufferedReader) -> Bytes:
     if raw.peek(2)[:2] != _GZIP:
         return raw
-    return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+    return _Gunzipped(gzip.GzipFile(fileobj=raw))
+
+
+class _Gunzipped:
+    """Gives what could be decompressed before it fails, which ``read`` would keep to itself."""
+
+    def __init__(self, file: gzip.GzipFile) -> None:
+        self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        return self._file.read1(size)
 
 
 def watch_interface(
