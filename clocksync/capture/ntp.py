@@ -14,7 +14,7 @@ and other careful clients do: T1 at once, T4 with the next request.
 
 from dataclasses import dataclass
 
-from clocksync.capture.book import Book, Clock, Pair, Protocol
+from clocksync.capture.book import Book, Clock, Pair, Protocol, tap_allowance_ns
 from clocksync.capture.packets import Located
 from clocksync.capture.pending import Pending
 from clocksync.ntp import timestamps, trailer
@@ -49,7 +49,9 @@ class _Exchange:
     origin: int
     received: int
     sent: int
+    way: int
     came: int = 0
+    came_way: int = 0
     t2: int = 0
     t3: int = 0
     precision_ns: int = 0
@@ -108,7 +110,7 @@ class NtpObserver:
         origin, received, sent = values[-3:]
         if len(payload) > HEADER_BYTES:
             _note_authentication(pair, payload)
-        exchange = _Exchange(pair, when, origin, received, sent)
+        exchange = _Exchange(pair, when, origin, received, sent, way)
         self.requests.put((source, port, target, server_port, sent), exchange)
         if received and received != sent:
             self.requests.put((source, port, target, server_port, received), exchange)
@@ -131,10 +133,12 @@ class NtpObserver:
         slack = _CLIENT_PRECISION_NS + self.resolution_ns
         slack += drift_allowance(near - earlier.passed, MAX_DRIFT_PPM)
         outside = (t4 - t1) - (earlier.came - earlier.passed)
+        tap = tap_allowance_ns(earlier.way, outside)
+        slack += tap
         if not -slack <= outside <= _HELD_MAX_NS:
             pair.note("requests with random stamps")
             return
-        own = _CLIENT_PRECISION_NS + self.resolution_ns
+        own = _CLIENT_PRECISION_NS + self.resolution_ns + tap
         self._book.add(pair, Clock.CLIENT, _sample(near, t4, t1, earlier.passed, own, earlier))
         earlier.t1_ns, earlier.t4_ns = t1, t4
         self._between(earlier)
@@ -195,7 +199,7 @@ class NtpObserver:
         pair.root_distance_ns = timestamps.from_short(delay) // 2 + timestamps.from_short(
             dispersion
         )
-        exchange.came, exchange.t2 = when, t2
+        exchange.came, exchange.came_way, exchange.t2 = when, way, t2
         exchange.precision_ns = timestamps.from_precision(precision)
         self._complete(exchange, t3)
 
@@ -224,6 +228,7 @@ class NtpObserver:
         t2, t3 = (timestamps.to_unix_ns(each, near) for each in (exchange.t2, exchange.t3))
         precision = self.resolution_ns + exchange.precision_ns
         held, span = t3 - t2, near - exchange.passed
+        precision += tap_allowance_ns(exchange.came_way, span - held)
         slack = precision + drift_allowance(span, MAX_DRIFT_PPM)
         if not -precision <= held <= span + slack:
             pair.impossible += 1

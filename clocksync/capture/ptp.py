@@ -10,7 +10,7 @@ the way that the correction fields account for is taken out.
 from dataclasses import dataclass
 from typing import Annotated
 
-from clocksync.capture.book import Book, Clock, Pair, Protocol
+from clocksync.capture.book import Book, Clock, Pair, Protocol, tap_allowance_ns
 from clocksync.capture.packets import Located
 from clocksync.capture.pending import Pending
 from clocksync.ntp.sample import MAX_DRIFT_PPM, Sample
@@ -71,6 +71,7 @@ _STAMP_BYTES = 10
 class _Sync:
     passed: int
     correction_ns: int
+    way: int = 0
     t1: int | None = None
 
 
@@ -84,6 +85,7 @@ class _Asked:
     way: int
     t2: int = 0
     answered: int = 0
+    answered_way: int = 0
 
 
 @dataclass(slots=True)
@@ -146,7 +148,7 @@ class PtpObserver:
         pair = self._book.pair(Protocol.PTP, datagram.target, datagram.source)
         pair.seen(when, datagram.way, is_reply=True)
         pair.note("Sync")
-        sync = _Sync(when, _nanoseconds(header.correction))
+        sync = _Sync(when, _nanoseconds(header.correction), datagram.way)
         if not header.flags & _TWO_STEP:
             self._synced(identity, sync, _stamp(datagram.payload))
             return
@@ -195,7 +197,7 @@ class PtpObserver:
             return
         stamp = _stamp(payload) - self._master(identity).utc_offset_ns
         if kind == PDELAY_RESP:
-            asked.t2, asked.answered = stamp, when
+            asked.t2, asked.answered, asked.answered_way = stamp, when, datagram.way
             return
         self._asked.take(key)
         pair = self._book.pair(Protocol.PTP, asked.source, datagram.source)
@@ -204,17 +206,18 @@ class PtpObserver:
         self._book.exchanged(pair)
         if kind == PDELAY_RESP_FOLLOW_UP:
             if asked.answered:
-                self._add(pair, asked.passed, asked.t2, stamp, asked.answered)
+                self._add(pair, asked.passed, asked.t2, stamp, asked.answered, asked.answered_way)
             return
         sync = self._master(identity).sync
         if sync is None or sync.t1 is None or abs(asked.passed - sync.passed) > _PAIRING_MAX_NS:
             pair.note("answers without a Sync near them")
             return
         onward = _nanoseconds(header.correction) - asked.correction_ns
-        self._add(pair, asked.passed, stamp - onward, sync.t1, sync.passed)
+        self._add(pair, asked.passed, stamp - onward, sync.t1, sync.passed, sync.way)
 
-    def _add(self, pair: Pair, t1: int, t2: int, t3: int, t4: int) -> None:
+    def _add(self, pair: Pair, t1: int, t2: int, t3: int, t4: int, way: int) -> None:
         precision = _PRECISION_NS + self.resolution_ns
+        precision += tap_allowance_ns(way, (t4 - t1) - (t3 - t2))
         sample = Sample(t1, t2, t3, t4, 0, 0, precision, StampSource.KERNEL, False)
         if sample.raw_delay_ns < -precision - drift_allowance(t4 - t1, MAX_DRIFT_PPM):
             pair.impossible += 1

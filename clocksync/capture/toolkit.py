@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 
-from clocksync.capture.book import Book, Clock, Pair, Protocol
+from clocksync.capture.book import Book, Clock, Pair, Protocol, tap_allowance_ns
 from clocksync.capture.packets import Located
 from clocksync.capture.pending import Pending
 from clocksync.ntp.sample import MAX_DRIFT_PPM, Sample
@@ -55,6 +55,7 @@ class _Probed:
     passed: int
     arrived: int = 0
     echoed: int = 0
+    echoed_way: int = 0
 
 
 class ToolkitObserver:
@@ -141,7 +142,7 @@ class ToolkitObserver:
         pair.seen(when, found.way, is_reply=True)
         pair.server_number = sender
         self._book.exchanged(pair)
-        probed.arrived, probed.echoed = echo.arrived, when
+        probed.arrived, probed.echoed, probed.echoed_way = echo.arrived, when, found.way
         earlier = self._probes.take((*place, echo.earlier)) if echo.earlier else None
         if earlier is not None and earlier.arrived == echo.earlier_arrived and earlier.echoed:
             # The answerer's own kernel told when that echo left.
@@ -154,6 +155,7 @@ class ToolkitObserver:
         precision = 1 + self.resolution_ns
         held = left - probed.arrived
         span = probed.echoed - probed.passed
+        precision += tap_allowance_ns(probed.echoed_way, span - held)
         slack = precision + drift_allowance(span, MAX_DRIFT_PPM)
         if not -precision <= held <= span + slack:
             pair.impossible += 1

@@ -74,10 +74,25 @@ def test_every_bound_holds_the_truth(truth: Truth, interleaved: bool) -> None:
     assert row.readings[Clock.BETWEEN].course.count == 99
 
 
+def test_a_departure_stamped_behind_the_tap_is_allowed_for() -> None:
+    # On the server itself the kernel shows a reply to the capture before it stamps its departure.
+    truth = Truth(to_observer=300_000, to_server=-4_000, client=SECOND)
+    for data in (pcap(exchanges(truth, 9), RAW), pcapng(exchanges(truth, 9), RAW, flags=2)):
+        row = only(observe(data))
+        assert row.pair.impossible == 0
+        assert holds(row, Clock.SERVER, 0)
+
+
+def test_a_reply_that_cannot_be_is_counted_and_not_believed() -> None:
+    row = only(observe(pcap(exchanges(Truth(to_observer=SECOND, to_server=-200_000), 9), RAW)))
+    assert row.pair.impossible == 9
+    assert Clock.SERVER not in row.readings
+
+
 def test_a_bound_is_no_wider_than_the_way() -> None:
     truth = TRUTHS[0]
     row = only(observe(pcap(exchanges(truth, 20), RAW)))
-    assert row.readings[Clock.SERVER].estimate.error_bound_ns < truth.to_server + 2_000
+    assert row.readings[Clock.SERVER].estimate.error_bound_ns < truth.to_server + 3_000
 
 
 @pytest.mark.parametrize(
@@ -209,7 +224,7 @@ def test_probes_and_echoes_of_the_toolkit_are_paired() -> None:
     assert result.observer.toolkit.clusters == {7: {1, 2}}
     assert (row.pair.client_number, row.pair.server_number) == (1, 2)
     assert holds(row, Clock.SERVER, ahead)
-    assert row.readings[Clock.SERVER].estimate.error_bound_ns < 60_000
+    assert row.readings[Clock.SERVER].estimate.error_bound_ns < 110_000
 
 
 def test_too_large_an_offset_is_exit_code_one() -> None:
