@@ -43,7 +43,9 @@ EXCUSED = {
 }
 
 # scapy is GPL-2.0-only and takes half a second to import: only dissection may.
-SCAPY_MODULES = frozenset({"clocksync/runtime/scapy_layers.py"})
+SCAPY_MODULES = frozenset(
+    {"clocksync/runtime/scapy_layers.py", "clocksync/capture/scapy_packets.py"}
+)
 
 # Importing a package must stay instant.
 HEAVY = ("numpy", "scapy", "typer", "rich", "ntplib", "cryptography", "matplotlib", "hypothesis")
