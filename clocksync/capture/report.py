@@ -78,7 +78,7 @@ def _reading(reading: Reading | None) -> dict[str, Any] | None:
     return {
         "offset_s": to_seconds(found.offset_ns),
         "error_bound_s": to_seconds(found.error_bound_ns),
-        "delay_s": to_seconds(found.delay_ns),
+        "delay_s": to_seconds(reading.delay_ns),
         "jitter_s": None if found.jitter_ns is None else found.jitter_ns / SECOND,
         "skew_ppm": found.skew_ppm,
         "skew_bound_ppm": found.skew_bound_ppm,
@@ -99,7 +99,7 @@ def csv_line(pair: Pair, clock: Clock, sample: Sample) -> str:
     """One sample; its bound is that of the path alone, at the reply's passing."""
     path = sample.path
     bound = max(path.latest - sample.offset_ns, sample.offset_ns - path.earliest)
-    numbers = ",".join(_decimal(each) for each in (sample.offset_ns, bound, sample.delay_ns))
+    numbers = ",".join(_decimal(each) for each in (sample.offset_ns, bound, sample.raw_delay_ns))
     names = f"{pair.protocol.value},{host_name(pair, False)},{host_name(pair, True)}"
     return f"{_decimal(sample.t4)},{names},{clock.value},{numbers}"
 

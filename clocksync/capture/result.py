@@ -37,6 +37,11 @@ class Reading:
     """Kept samples the estimate rests on; fewer than all where a clock was set meanwhile."""
 
     @property
+    def delay_ns(self) -> int:
+        """The shortest round trip of this part of the way, whatever the bound was widened by."""
+        return max(0, min(sample.raw_delay_ns for sample in self.course.samples))
+
+    @property
     def was_set(self) -> bool:
         """Whether the samples of the whole capture contradict each other."""
         return self.rests_on < len(self.course.samples)
@@ -160,7 +165,7 @@ def infer_place(pair: Pair, readings: dict[Clock, Reading]) -> Place:
     near, far = readings.get(Clock.CLIENT), readings.get(Clock.SERVER)
     if near is None or far is None:
         return Place.UNKNOWN
-    to_client, to_server = (max(1, each.estimate.delay_ns) for each in (near, far))
+    to_client, to_server = (max(1, each.delay_ns) for each in (near, far))
     if to_client * _CLEARLY < to_server:
         return Place.CLIENT
     return Place.SERVER if to_server * _CLEARLY < to_client else Place.BETWEEN

@@ -68,7 +68,7 @@ def _cells(row: Row, narrow: bool) -> list[str | Text]:
     cells += [f"{pair.exchanges:,}", _offset(between), _offset(server)]
     if not narrow:
         cells.append(_client(row))
-    cells.append(UNKNOWN if main is None else format_duration(main.estimate.delay_ns))
+    cells.append(UNKNOWN if main is None else format_duration(main.delay_ns))
     if not narrow:
         cells.append(sparkline(main.course.offsets_ns) if main else "")
         cells.append(_range(main))
