@@ -20,4 +20,5 @@ TARGETS = (
     "tests.fuzz.berkeley_host",
     "tests.fuzz.rbs_receiver",
     "tests.fuzz.mesh_agent",
+    "tests.fuzz.capture",
 )

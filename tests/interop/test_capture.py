@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.daemons import Daemon, chrony_client, wait_for_measurements
-from tests.namespaces import Host
+from tests.namespaces import Host, stop_test
+from tools import peers
 
 pytestmark = [pytest.mark.interop, pytest.mark.namespaces, pytest.mark.slow]
 
@@ -77,3 +79,32 @@ def test_a_capture_at_the_server_holds_the_truth(
     assert pair["interleaved"] > 0
     reading = pair["server_to_capture"]
     assert abs(reading["offset_s"]) <= reading["error_bound_s"]
+
+
+def test_a_ptp_master_is_read_without_taking_part(hosts: tuple[Host, Host], tmp_path: Path) -> None:
+    master, slave = hosts
+    try:
+        program = peers.command("ptp4l")
+    except peers.PeersMissing as error:
+        stop_test(str(error))
+    common = [*program, "-i", "eth0", "-4", "-S", "-m", "--free_running", "1"]
+    fast = ["--logSyncInterval", "-4", "--logMinDelayReqInterval", "-4"]
+    fast += ["--logAnnounceInterval", "-3", "--announceReceiptTimeout", "2"]
+    quiet: dict[str, object] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with capturing(slave, "--duration", "3s") as process:
+        running = []
+        for host, own in ((master, ["--priority1", "1"]), (slave, ["-s"])):
+            sockets = ["--uds_address", f"{tmp_path}/{host.name}"]
+            running.append(host.popen([*common, *fast, *sockets, *own], **quiet))
+        try:
+            out, _ = process.communicate(timeout=20)
+        finally:
+            for each in running:
+                each.kill()
+                each.wait()
+    document = json.loads(out)
+    (pair,) = (each for each in document["pairs"] if each["exchanges"])
+    assert (pair["protocol"], pair["client"], pair["server"]) == ("PTP", slave.ipv4, master.ipv4)
+    assert pair["observer"] == "client"
+    assert abs(pair["offset_s"]) <= pair["error_bound_s"]
+    assert pair["impossible"] == 0
