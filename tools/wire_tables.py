@@ -26,6 +26,7 @@ MODULES = (
     "ordering.mutex.frames",
     "vsync.frames",
     "clocksync.security.datagram",
+    "clocksync.capture.ptp",
 )
 
 # Which kinds in the envelope belong to which package.
