@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 
+from clocksync.ntp.packet import LongPacket
 from clocksync.runtime.wire import Bits, Counted, Field, Fixed, Frame, Shape, Sized, layout
 from tools import pages
 
@@ -26,7 +27,6 @@ MODULES = (
     "ordering.mutex.frames",
     "vsync.frames",
     "clocksync.security.datagram",
-    "clocksync.capture.ptp",
 )
 
 # Which kinds in the envelope belong to which package.
@@ -49,14 +49,14 @@ decoder refuses a count over its maximum, missing bytes and, but for NTP and PTP
 
 
 def frames() -> list[type[Frame]]:
-    """Every frame class of the packages, by module and then as declared. What only puts bytes that
-    it does not declare behind another one has no table of its own."""
+    """Every frame class of the packages, by module and then as declared; but for the one that only
+    puts bytes that it does not declare behind another."""
     return [
         value
         for name in MODULES
         for value in vars(import_module(name)).values()
         if isinstance(value, type) and issubclass(value, Frame) and value.__module__ == name
-        if value.encode is Frame.encode
+        if value is not LongPacket
     ]
 
 

@@ -1,22 +1,22 @@
 """Writes ``docs/clocksync.lua``: a Wireshark dissector for the toolkit's frames.
 
-``python -m tools.wireshark_dissector > docs/clocksync.lua``; ``--check`` only says whether it is
-up to date. Generated from the declarations that :mod:`tools.wire_tables` lists, so that Wireshark
-and tshark show every frame in the envelope by name, with its fields by name. ::
+``python -m tools.wireshark_dissector``; ``--check`` only says whether it is up to date. Generated
+from the declarations that :mod:`tools.wire_tables` lists, so that Wireshark and tshark show every
+frame in the envelope by name, with its fields by name. ::
 
     tshark -X lua_script:docs/clocksync.lua -Y clocksync -r FILE
 """
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
+from clocksync.capture.toolkit import frame_name
 from clocksync.runtime.envelope import MAGIC, EnvelopeHeader
 from clocksync.runtime.wire import Bits, Counted, Field, Fixed, Frame, Sized, layout
 from clocksync.security.datagram import Hello, SealedHeader
-from tools import wire_tables
+from tools import pages, wire_tables
 
-SCRIPT = Path(__file__).parent.parent / "docs" / "clocksync.lua"
+SCRIPT = pages.DOCS / "clocksync.lua"
 
 HEAD = """\
 -- Wireshark dissector of clocksync, ordering and vsync, generated from the declarations by
@@ -127,15 +127,14 @@ def script() -> str:
     lines.append(f"local sealed = {_table('sealed', SealedHeader)}")
     lines.append(f"local hello = {_table('hello', Hello)}")
     lines.append("local frames = {")
-    lines += [
-        f'  [0x{cls.KIND:02x}] = {{ name = "{cls.__name__}", fields = {_table(_key(cls), cls)} }},'
-        for cls in framed
-    ]
+    for cls in framed:
+        fields = _table(_key(cls), cls)
+        lines.append(f'  [0x{cls.KIND:02x}] = {{ name = "{frame_name(cls)}", fields = {fields} }},')
     return "\n".join([*lines, "}", TAIL])
 
 
 def _key(cls: type[Frame]) -> str:
-    return f"{cls.__module__.partition('.')[0]}_{cls.__name__.lower()}"
+    return frame_name(cls).lower().replace(".", "_")
 
 
 def _fields(key: str, cls: type[Frame]) -> Iterator[str]:
@@ -180,16 +179,7 @@ def _row(key: str, field: Field) -> str:
             return f'{{ "{key}", "list", 2, {element_bits // 8} }}'
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print the script, or check the one in docs."""
-    if (sys.argv[1:] if arguments is None else arguments) == ["--check"]:
-        if SCRIPT.exists() and SCRIPT.read_text(encoding="utf-8") == script():
-            return 0
-        print(f"{SCRIPT.name} is stale: python -m tools.wireshark_dissector > docs/clocksync.lua")
-        return 1
-    sys.stdout.write(script())
-    return 0
-
+main = pages.command(script, SCRIPT, "declarations", "tools.wireshark_dissector")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -15,6 +15,7 @@ from clocksync.capture.packets import LINKS, PTP_ETHERNET, Fragment, Located, lo
 from clocksync.capture.reader import UNKNOWN_WAY
 from clocksync.ntp.codec import NtpCodec
 from clocksync.runtime.errors import MalformedFrame
+from clocksync.security.opener import Opener
 
 OnDatagram: TypeAlias = Callable[[int, str, Located], None]
 
@@ -26,6 +27,7 @@ class Observer:
         ntp_ports: UDP ports that speak NTP.
         pairs_max: pairs of hosts remembered; those seen last stay.
         on_sample: called for each sample, as it is found.
+        opener: opens what the toolkit's hosts have sealed; None: that stays shut.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Observer:
         ntp_ports: frozenset[int] = frozenset({ntp.PORT}),
         pairs_max: int = PAIRS_MAX,
         on_sample: OnSample | None = None,
+        opener: Opener | None = None,
     ) -> None:
         self.packets = 0
         self.bytes = 0
@@ -49,7 +52,7 @@ class Observer:
         self.book = Book(pairs_max, on_sample)
         self.ntp = ntp.NtpObserver(self.book)
         self.ptp = ptp.PtpObserver(self.book)
-        self.toolkit = toolkit.ToolkitObserver(self.book)
+        self.toolkit = toolkit.ToolkitObserver(self.book, opener=opener)
         self._ports = ntp_ports
         self._on_datagram: OnDatagram | None = None
 
@@ -70,8 +73,7 @@ class Observer:
             if name == "NTP":
                 return str(NtpCodec().decode(payload))
             if name == "PTP":
-                header, _ = ptp.PtpHeader.decode_prefix(payload)
-                return f"{ptp.NAMES.get(header.message_type, 'reserved')} {header}"
+                return ptp.describe(payload)
         except MalformedFrame as error:
             return f"malformed: {error.reason}"
         return self.toolkit.describe(payload)

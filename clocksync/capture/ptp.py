@@ -8,63 +8,41 @@ the way that the correction fields account for is taken out.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TypeAlias
 
 from clocksync.capture.book import Book, Clock, Pair, Protocol, tap_allowance_ns
 from clocksync.capture.packets import Located
 from clocksync.capture.pending import Pending
 from clocksync.ntp.sample import MAX_DRIFT_PPM, Sample
+from clocksync.ptp.codec import PtpCodec
+from clocksync.ptp.frames import (
+    PTP_TIMESCALE,
+    TWO_STEP,
+    UTC_OFFSET_VALID,
+    Announce,
+    DelayReq,
+    DelayResp,
+    FollowUp,
+    MessageType,
+    PdelayReq,
+    PdelayResp,
+    PortIdentity,
+    PtpHeader,
+    Sync,
+    TimedAnswer,
+)
 from clocksync.runtime.clocks import drift_allowance
 from clocksync.runtime.core import StampSource
+from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.units import SECOND
-from clocksync.runtime.wire import I8, I64, U4, U8, U16, U32, Fixed, Frame, layout
 
 PORTS = frozenset({319, 320})
-SYNC, DELAY_REQ, PDELAY_REQ, PDELAY_RESP = 0, 1, 2, 3
-FOLLOW_UP, DELAY_RESP, PDELAY_RESP_FOLLOW_UP, ANNOUNCE = 8, 9, 10, 11
-NAMES = {
-    SYNC: "Sync",
-    DELAY_REQ: "Delay_Req",
-    PDELAY_REQ: "Pdelay_Req",
-    PDELAY_RESP: "Pdelay_Resp",
-    FOLLOW_UP: "Follow_Up",
-    DELAY_RESP: "Delay_Resp",
-    PDELAY_RESP_FOLLOW_UP: "Pdelay_Resp_Follow_Up",
-    ANNOUNCE: "Announce",
-    12: "Signaling",
-    13: "Management",
-}
-_TWO_STEP = 0x0200
-_OFFSET_VALID, _PTP_TIMESCALE = 0x0004, 0x0008
 _PRECISION_NS = 1
 _PAIRING_MAX_NS = 16 * SECOND
 """A Sync further from a Delay_Req than this says nothing about the same moment."""
 
-
-@dataclass(frozen=True, slots=True)
-class PtpHeader(Frame):
-    """What every PTP message begins with (IEEE 1588-2019 table 35)."""
-
-    major_sdo: Annotated[U4, "the profile's"]
-    message_type: Annotated[U4, "Sync 0, Delay_Req 1, Follow_Up 8, Delay_Resp 9, Announce 11"]
-    minor_version: Annotated[U4, "0, or 1 since 2019"]
-    version: Annotated[U4, "2"]
-    length: Annotated[U16, "of the message, bytes"]
-    domain: Annotated[U8, "masters of different domains ignore each other"]
-    minor_sdo: Annotated[U8, "the profile's"]
-    flags: Annotated[U16, "0x0200 two-step; in Announce 0x0008 PTP timescale, 0x0004 UTC known"]
-    correction: Annotated[I64, "time spent in transparent clocks, 2^-16 ns"]
-    specific: Annotated[U32, "depends on the message"]
-    clock: Annotated[bytes, Fixed(8), "identity of the sender's clock"]
-    port: Annotated[U16, "number of the sender's port"]
-    sequence: Annotated[U16, "counts the messages of a type"]
-    control: Annotated[U8, "obsolete"]
-    interval: Annotated[I8, "between messages, log2 s"]
-
-
-_HEADER = layout(PtpHeader)
-_STAMP_AT = _HEADER.fixed_size
-_STAMP_BYTES = 10
+_Identity: TypeAlias = tuple[int, PortIdentity]
+"""A port, in a domain."""
 
 
 @dataclass(slots=True)
@@ -101,9 +79,9 @@ class PtpObserver:
 
     def __init__(self, book: Book, resolution_ns: int = 1) -> None:
         self.resolution_ns = resolution_ns
-        self.messages = [0] * 16
-        self.short = 0
+        self.malformed = 0
         self._book = book
+        self._decode = PtpCodec().decode
         self._syncs: Pending[_Sync] = Pending(1_024)
         self._follow_ups: Pending[tuple[int, int]] = Pending(1_024)
         self._asked: Pending[_Asked] = Pending(8_192)
@@ -111,48 +89,42 @@ class PtpObserver:
 
     def feed(self, when: int, datagram: Located) -> None:
         """A message of PTP passed at `when`."""
-        payload = datagram.payload
-        if len(payload) < _STAMP_AT or payload[1] & 15 != 2:
-            self.short += 1
+        try:
+            message = self._decode(datagram.payload)
+        except MalformedFrame:
+            self.malformed += 1
             return
-        header, _ = _HEADER.decode(payload)
-        assert isinstance(header, PtpHeader)
-        kind = header.message_type
-        self.messages[kind] += 1
-        if kind not in (PDELAY_REQ, DELAY_REQ) and len(payload) < _STAMP_AT + _STAMP_BYTES:
-            self.short += 1
-            return
-        identity = (header.domain, header.clock, header.port)
-        if kind == SYNC:
-            self._on_sync(when, datagram, header, identity)
-        elif kind == FOLLOW_UP:
-            self._on_follow_up(header, identity, _stamp(payload))
-        elif kind == ANNOUNCE:
-            self._on_announce(header, identity, payload)
-        elif kind in (DELAY_REQ, PDELAY_REQ):
-            asked = _Asked(datagram.source, when, _nanoseconds(header.correction), datagram.way)
-            self._asked.put((kind, *identity, header.sequence), asked)
-        elif kind in (DELAY_RESP, PDELAY_RESP, PDELAY_RESP_FOLLOW_UP):
-            self._on_answer(when, datagram, header, identity)
+        identity = message.domain, message.source
+        match message:
+            case Sync():
+                self._on_sync(when, datagram, message, identity)
+            case FollowUp():
+                self._on_follow_up(message, identity)
+            case Announce():
+                self._on_announce(message, identity)
+            case DelayReq() | PdelayReq():
+                correction = _nanoseconds(message.correction)
+                asked = _Asked(datagram.source, when, correction, datagram.way)
+                self._asked.put((message.TYPE, *identity, message.sequence), asked)
+            case TimedAnswer():
+                self._on_answer(when, datagram, message, identity)
 
-    def _master(self, identity: tuple[int, bytes, int]) -> _Master:
+    def _master(self, identity: _Identity) -> _Master:
         master = self._masters.get(identity)
         if master is None:
             master = _Master()
             self._masters.put(identity, master)
         return master
 
-    def _on_sync(
-        self, when: int, datagram: Located, header: PtpHeader, identity: tuple[int, bytes, int]
-    ) -> None:
+    def _on_sync(self, when: int, datagram: Located, message: Sync, identity: _Identity) -> None:
         pair = self._book.pair(Protocol.PTP, datagram.target, datagram.source)
         pair.seen(when, datagram.way, is_reply=True)
         pair.note("Sync")
-        sync = _Sync(when, _nanoseconds(header.correction), datagram.way)
-        if not header.flags & _TWO_STEP:
-            self._synced(identity, sync, _stamp(datagram.payload))
+        sync = _Sync(when, _nanoseconds(message.correction), datagram.way)
+        if not message.flags & TWO_STEP:
+            self._synced(identity, sync, message.timestamp)
             return
-        key = (*identity, header.sequence)
+        key = (*identity, message.sequence)
         early = self._follow_ups.take(key)
         if early is not None:  # some paths turn the two round
             sync.correction_ns += early[1]
@@ -160,43 +132,39 @@ class PtpObserver:
         else:
             self._syncs.put(key, sync)
 
-    def _on_follow_up(self, header: PtpHeader, identity: tuple[int, bytes, int], t1: int) -> None:
-        key, correction = (*identity, header.sequence), _nanoseconds(header.correction)
+    def _on_follow_up(self, message: FollowUp, identity: _Identity) -> None:
+        key, correction = (*identity, message.sequence), _nanoseconds(message.correction)
+        if message.timestamp is None:
+            return
         sync = self._syncs.take(key)
         if sync is None:
-            self._follow_ups.put(key, (t1, correction))
+            self._follow_ups.put(key, (message.timestamp, correction))
             return
         sync.correction_ns += correction
-        self._synced(identity, sync, t1)
+        self._synced(identity, sync, message.timestamp)
 
-    def _synced(self, identity: tuple[int, bytes, int], sync: _Sync, t1: int) -> None:
+    def _synced(self, identity: _Identity, sync: _Sync, t1: int | None) -> None:
+        if t1 is None:
+            return
         master = self._master(identity)
         sync.t1 = t1 + sync.correction_ns - master.utc_offset_ns
         master.sync = sync
 
-    def _on_announce(
-        self, header: PtpHeader, identity: tuple[int, bytes, int], payload: bytes
-    ) -> None:
+    def _on_announce(self, message: Announce, identity: _Identity) -> None:
         """PTP's own time scale is TAI; the capture's is UTC."""
-        utc = int.from_bytes(payload[44:46], "big", signed=True)
-        known = header.flags & _PTP_TIMESCALE and header.flags & _OFFSET_VALID
-        self._master(identity).utc_offset_ns = utc * SECOND if known else 0
+        known = message.flags & PTP_TIMESCALE and message.flags & UTC_OFFSET_VALID
+        self._master(identity).utc_offset_ns = message.utc_offset * SECOND if known else 0
 
     def _on_answer(
-        self, when: int, datagram: Located, header: PtpHeader, identity: tuple[int, bytes, int]
+        self, when: int, datagram: Located, message: TimedAnswer, identity: _Identity
     ) -> None:
-        payload, kind = datagram.payload, header.message_type
-        if len(payload) < _STAMP_AT + 20:
-            self.short += 1
-            return
-        question = DELAY_REQ if kind == DELAY_RESP else PDELAY_REQ
-        asker = payload[_STAMP_AT + 10 : _STAMP_AT + 18], int.from_bytes(payload[52:54], "big")
-        key = (question, header.domain, *asker, header.sequence)
+        question = DelayReq if isinstance(message, DelayResp) else PdelayReq
+        key = question.TYPE, message.domain, message.requester, message.sequence
         asked = self._asked.get(key)
-        if asked is None:
+        if asked is None or message.timestamp is None:
             return
-        stamp = _stamp(payload) - self._master(identity).utc_offset_ns
-        if kind == PDELAY_RESP:
+        stamp = message.timestamp - self._master(identity).utc_offset_ns
+        if isinstance(message, PdelayResp):
             asked.t2, asked.answered, asked.answered_way = stamp, when, datagram.way
             return
         self._asked.take(key)
@@ -204,7 +172,7 @@ class PtpObserver:
         pair.seen(asked.passed, asked.way, is_reply=False)
         pair.seen(when, datagram.way, is_reply=True)
         self._book.exchanged(pair)
-        if kind == PDELAY_RESP_FOLLOW_UP:
+        if not isinstance(message, DelayResp):
             if asked.answered:
                 self._add(pair, asked.passed, asked.t2, stamp, asked.answered, asked.answered_way)
             return
@@ -212,7 +180,7 @@ class PtpObserver:
         if sync is None or sync.t1 is None or abs(asked.passed - sync.passed) > _PAIRING_MAX_NS:
             pair.note("answers without a Sync near them")
             return
-        onward = _nanoseconds(header.correction) - asked.correction_ns
+        onward = _nanoseconds(message.correction) - asked.correction_ns
         self._add(pair, asked.passed, stamp - onward, sync.t1, sync.passed, sync.way)
 
     def _add(self, pair: Pair, t1: int, t2: int, t3: int, t4: int, way: int) -> None:
@@ -225,11 +193,16 @@ class PtpObserver:
         self._book.add(pair, Clock.SERVER, sample)
 
 
-def _stamp(payload: bytes) -> int:
-    """A PTP timestamp: 48 bits of seconds, 32 of nanoseconds."""
-    seconds = int.from_bytes(payload[_STAMP_AT : _STAMP_AT + 6], "big")
-    return seconds * SECOND + int.from_bytes(payload[_STAMP_AT + 6 : _STAMP_AT + 10], "big")
-
-
 def _nanoseconds(correction: int) -> int:
     return correction >> 16
+
+
+def describe(payload: bytes) -> str:
+    """A message in a line, its type by the standard's name.
+
+    Raises:
+        MalformedFrame: it is none.
+    """
+    message: PtpHeader = PtpCodec().decode(payload)
+    name = MessageType(message.message_type).name.title()
+    return f"{name} {message}"

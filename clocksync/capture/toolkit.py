@@ -6,6 +6,7 @@ need not know those above it. Programs built on the toolkit can name theirs the 
 """
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -22,6 +23,7 @@ from clocksync.runtime.envelope import EnvelopeHeader
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.wire import Frame, layout
 from clocksync.security import datagram as sealed
+from clocksync.security.opener import Opener
 
 MAGIC = envelope.MAGIC.to_bytes(2, "big")
 GROUP = "clocksync.frames"
@@ -48,6 +50,15 @@ def frames_by_kind() -> dict[int, type[Frame]]:
     return found
 
 
+def frame_name(cls: type[Frame]) -> str:
+    """A frame with the part of the toolkit it belongs to: several have a Join.
+
+    >>> frame_name(Probe)
+    'peers.Probe'
+    """
+    return f"{cls.__module__.split('.')[-2]}.{cls.__name__}"
+
+
 @dataclass(slots=True)
 class _Probed:
     """A probe, and its echo once that came."""
@@ -61,13 +72,16 @@ class _Probed:
 class ToolkitObserver:
     """Takes datagrams that begin with the envelope's magic, writes samples into the book."""
 
-    def __init__(self, book: Book, resolution_ns: int = 1) -> None:
+    def __init__(self, book: Book, resolution_ns: int = 1, opener: Opener | None = None) -> None:
         self.resolution_ns = resolution_ns
         self.frames: Counter[str] = Counter()
         """How many of each frame were seen, by name; sealed ones by kind."""
         self.clusters: dict[int, set[int]] = {}
         """The senders of each cluster, at most :data:`CLUSTERS_MAX` clusters."""
-        self._book = book
+        self.sealed = 0
+        """Frames that stayed shut."""
+        self.has_key = opener is not None
+        self._book, self._opener = book, opener
         self._classes = frames_by_kind()
         self._probes: Pending[_Probed] = Pending()
 
@@ -91,6 +105,7 @@ class ToolkitObserver:
             self.frames[name] += 1
         if frame is None:
             return
+        self.sealed += isinstance(frame, sealed.SealedHeader)
         # Cluster and sender stand at one place in both versions.
         cluster, sender = int.from_bytes(payload[4:8], "big"), int.from_bytes(payload[8:10], "big")
         if cluster in self.clusters or len(self.clusters) < CLUSTERS_MAX:
@@ -111,20 +126,29 @@ class ToolkitObserver:
                 cls = self._classes.get(kind)
                 if cls is None:
                     return f"kind 0x{kind:02x}", None
-                return cls.__name__, cls.decode(body)
+                return frame_name(cls), cls.decode(body)
             except MalformedFrame as error:
                 return f"{DAMAGED}: {error.reason}", None
         if version == sealed.VERSION:
             try:
-                if payload[3] == sealed.Hello.KIND:
-                    return "Hello", sealed.Hello.decode(payload)
-                header, _ = _SEALED.decode(payload)
-                cls = self._classes.get(payload[3])
-                name = cls.__name__ if cls else f"kind 0x{payload[3]:02x}"
-                return f"{SEALED} {name}", header
+                return self._unseal(payload)
             except (MalformedFrame, IndexError):
                 return f"{DAMAGED}: too short", None
         return "another version of the envelope", None
+
+    def _unseal(self, payload: bytes) -> tuple[str, Frame]:
+        if payload[3] == sealed.Hello.KIND:
+            hello = sealed.Hello.decode(payload)
+            if self._opener is not None:
+                with suppress(MalformedFrame):  # somebody else's: shown all the same
+                    self._opener.hear(payload)
+            return "Hello", hello
+        header, _ = _SEALED.decode(payload)
+        cls = self._classes.get(payload[3])
+        if self._opener is not None and cls is not None:
+            with suppress(MalformedFrame):  # of another key, or no hello of its sender was seen
+                return frame_name(cls), cls.decode(self._opener.open(payload))
+        return f"{SEALED} {frame_name(cls) if cls else f'kind 0x{payload[3]:02x}'}", header
 
     def _on_probe(self, when: int, found: Located, probe: Probe, sender: int) -> None:
         pair = self._book.pair(Protocol.TOOLKIT, found.source, found.target)

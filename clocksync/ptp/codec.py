@@ -12,6 +12,8 @@ from clocksync.ptp.frames import (
     FollowUp,
     MessageType,
     PdelayReq,
+    PdelayResp,
+    PdelayRespFollowUp,
     PtpHeader,
     Sync,
 )
@@ -19,7 +21,17 @@ from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.wire import Frame, layout
 
 _READ: dict[int, type[PtpHeader]] = {
-    cls.TYPE: cls for cls in (Sync, DelayReq, FollowUp, DelayResp, PdelayReq, Announce)
+    cls.TYPE: cls
+    for cls in (
+        Sync,
+        DelayReq,
+        PdelayReq,
+        PdelayResp,
+        FollowUp,
+        DelayResp,
+        PdelayRespFollowUp,
+        Announce,
+    )
 }
 _KNOWN = frozenset(MessageType)
 

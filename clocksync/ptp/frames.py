@@ -130,10 +130,8 @@ class FollowUp(Timed):
 
 
 @dataclass(frozen=True, slots=True)
-class DelayResp(Timed):
-    """When the Delay_Req of the same number came to the master."""
-
-    TYPE: ClassVar[int] = MessageType.DELAY_RESP
+class TimedAnswer(Timed):
+    """A timestamp, and whom it is for."""
 
     requesting_clock: Annotated[U64, "clock identity of who asked"] = 0
     requesting_port: Annotated[U16, "its port"] = 0
@@ -142,6 +140,27 @@ class DelayResp(Timed):
     def requester(self) -> PortIdentity:
         """Whom it answers."""
         return PortIdentity(self.requesting_clock, self.requesting_port)
+
+
+@dataclass(frozen=True, slots=True)
+class DelayResp(TimedAnswer):
+    """When the Delay_Req of the same number came to the master."""
+
+    TYPE: ClassVar[int] = MessageType.DELAY_RESP
+
+
+@dataclass(frozen=True, slots=True)
+class PdelayResp(TimedAnswer):
+    """When the Pdelay_Req of the same number came to the neighbour."""
+
+    TYPE: ClassVar[int] = MessageType.PDELAY_RESP
+
+
+@dataclass(frozen=True, slots=True)
+class PdelayRespFollowUp(TimedAnswer):
+    """When the Pdelay_Resp of the same number left."""
+
+    TYPE: ClassVar[int] = MessageType.PDELAY_RESP_FOLLOW_UP
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from clocksync.capture.toolkit import frames_by_kind
 from clocksync.runtime.wire import Frame, layout
+from clocksync.security.datagram import Hello
 from tests.runtime.shapes import Lengths, Nothing, Numbers, Packed
 from tools import wire_tables
+from vsync.frames import Data, Token
 
 ROOT = Path(wire_tables.__file__).parent.parent
 
@@ -40,6 +43,20 @@ def test_every_module_that_declares_frames_is_listed() -> None:
                 declaring.add(".".join(path.relative_to(ROOT).with_suffix("").parts))
     assert declaring <= set(wire_tables.MODULES), "name it in tools/wire_tables.py: MODULES"
     assert {cls.__module__ for cls in wire_tables.frames()} == set(wire_tables.MODULES)
+
+
+def test_every_kind_that_a_node_knows_has_a_table() -> None:
+    """Those with a codec of their own, the token among them, were once left out."""
+    tables = wire_tables.frames()
+    assert set(frames_by_kind().values()) <= set(tables)
+    assert {Data, Token} <= set(tables)
+
+
+def test_what_a_capture_can_name_is_all_there_is() -> None:
+    known = frames_by_kind()
+    for cls in wire_tables.frames():
+        if 0 < cls.KIND < 256 and cls is not Hello:
+            assert known[cls.KIND] is cls, "name its module in pyproject.toml: clocksync.frames"
 
 
 def test_kinds_are_unique_and_in_the_range_of_their_package() -> None:

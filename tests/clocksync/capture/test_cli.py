@@ -55,6 +55,32 @@ def test_packets_are_shown_by_name(file: Path) -> None:
     assert "10.0.0.1 → 10.0.0.2 NTP NtpPacket leap=0 version=4 mode=3" in lines[0]
 
 
+def test_a_picture_is_drawn(file: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "day.svg"
+    assert run(file, "--plot", picture).returncode == 0
+    drawn = picture.read_text(encoding="utf-8")
+    assert "10.0.0.2 − 10.0.0.1, NTP" in drawn
+    assert "offset, the server's minus the other's" in drawn.replace("&#39;", "'")
+
+
+def test_a_picture_of_no_known_format_is_refused_before_anything_is_read(file: Path) -> None:
+    finished = run(file, "--plot", "day.txt")
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert "a picture is a file that ends in" in finished.stderr
+
+
+@pytest.mark.parametrize("content", [None, "1 used 00"])
+def test_a_key_that_is_none_is_refused(file: Path, tmp_path: Path, content: str | None) -> None:
+    key = tmp_path / "key"
+    if content is not None:
+        key.touch(mode=0o600)
+        key.write_text(content, encoding="utf-8")
+    finished = run(file, "--key", key)
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert finished.stderr.count("\n") == 1
+    assert str(key) in finished.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import random
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from clocksync.ntp.timestamps import from_unix_ns
 from clocksync.peers.frames import Echo, Probe
 from clocksync.runtime.envelope import Envelope
 from clocksync.runtime.units import MILLISECOND, SECOND
+from clocksync.security.keyring import GroupKey, KeyRing
+from clocksync.security.opener import Opener
+from clocksync.security.sealer import Sealer
 from tests.captures import (
     CLIENT,
     SERVER,
@@ -32,10 +36,16 @@ from tests.captures import (
 )
 
 RAW = 101
+KEYS = KeyRing((GroupKey(1, bytes(range(32))),), used=1)
 
 
-def observe(data: bytes, place: Place | None = None, offset_max_ns: int | None = None) -> Result:
-    observer, reader = Observer(), Reader(io.BytesIO(data))
+def observe(
+    data: bytes,
+    place: Place | None = None,
+    offset_max_ns: int | None = None,
+    observer: Observer | None = None,
+) -> Result:
+    observer, reader = observer or Observer(), Reader(io.BytesIO(data))
     for count, packet in enumerate(reader):
         if not count:
             observer.set_resolution(reader.resolution_ns)
@@ -220,11 +230,49 @@ def test_probes_and_echoes_of_the_toolkit_are_paired() -> None:
         stored.append((passed + 110_000, ipv4(SERVER, CLIENT, (6, 5), answer.encode(echo))))
     result = observe(pcap(stored, RAW), Place.CLIENT)
     row = only(result)
-    assert result.observer.toolkit.frames == {"Probe": 5, "Echo": 5}
+    assert result.observer.toolkit.frames == {"peers.Probe": 5, "peers.Echo": 5}
     assert result.observer.toolkit.clusters == {7: {1, 2}}
     assert (row.pair.client_number, row.pair.server_number) == (1, 2)
     assert holds(row, Clock.SERVER, ahead)
     assert row.readings[Clock.SERVER].estimate.error_bound_ns < 110_000
+
+
+def sealed_conversation() -> list[Stored]:
+    """Two hosts greet each other and one reads the other's clock, five times."""
+    client, server = (Sealer(KEYS, 7, me, os.urandom(16), os.urandom) for me in (1, 2))
+    stored: list[Stored] = []
+    for one, other, way in ((client, 2, (CLIENT, SERVER)), (server, 1, (SERVER, CLIENT))):
+        one.greet(other, 0)
+        stored += [(START, ipv4(*way, (5, 6), hello)) for _, hello in one.take_outgoing()]
+    for number in range(1, 6):
+        passed = START + number * SECOND
+        arrived = passed + 50_000
+        probe = client.seal(Probe.KIND, Probe(number).encode())
+        echo = Echo(arrived, arrived + 9_000, 0, 0, 0, number).encode()
+        stored.append((passed, ipv4(CLIENT, SERVER, (5, 6), probe)))
+        answer = ipv4(SERVER, CLIENT, (6, 5), server.seal(Echo.KIND, echo))
+        stored.append((passed + 110_000, answer))
+    return stored
+
+
+def test_sealed_probes_are_paired_with_the_key_alone() -> None:
+    data = pcap(sealed_conversation(), RAW)
+    shut = observe(data)
+    assert shut.observer.toolkit.frames == {
+        "Hello": 2,
+        "sealed peers.Probe": 5,
+        "sealed peers.Echo": 5,
+    }
+    assert (shut.rows, shut.exit_code) == ([], 0)
+    assert shut.cautions == ["10 sealed frames not opened: --key FILE opens them"]
+    opened = observe(data, observer=Observer(opener=Opener(KEYS)))
+    assert opened.cautions == []
+    assert holds(only(opened), Clock.SERVER, 0)
+    wrong = KeyRing((GroupKey(1, bytes(32)),), used=1)
+    shut = observe(data, observer=Observer(opener=Opener(wrong)))
+    assert shut.cautions == [
+        "10 sealed frames not opened: another key, or no hello of their sender"
+    ]
 
 
 def test_too_large_an_offset_is_exit_code_one() -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from clocksync.capture.book import Clock, Protocol
 from clocksync.capture.observer import Observer
-from clocksync.capture.ptp import ANNOUNCE, DELAY_REQ, DELAY_RESP, FOLLOW_UP, SYNC, PtpHeader
 from clocksync.capture.result import Row, conclude
+from clocksync.ptp.frames import MessageType as Type
+from clocksync.ptp.frames import PtpHeader
 from clocksync.runtime.units import MILLISECOND, SECOND
 from tests.captures import CLIENT, SERVER, START, Stored, ethernet, ipv4
 
@@ -20,7 +21,13 @@ def message(
     kind: int, clock: bytes, sequence: int, body: bytes, flags: int = 0, correction: int = 0
 ) -> bytes:
     header = PtpHeader(
-        0, kind, 0, 2, 34 + len(body), 0, 0, flags, correction << 16, 0, clock, 1, sequence, 0, 0
+        message_type=kind,
+        message_length=34 + len(body),
+        flags=flags,
+        correction=correction << 16,
+        source_clock=int.from_bytes(clock, "big"),
+        source_port=1,
+        sequence=sequence,
     )
     return header.encode() + body
 
@@ -40,22 +47,26 @@ def conversation(
         begin = START + number * SECOND
         if utc_offset:
             body = stamp(0) + utc_offset.to_bytes(2, "big") + bytes(18)
-            found.append((begin - 1, True, message(ANNOUNCE, MASTER, number, body, 0x0C)))
+            found.append((begin - 1, True, message(Type.ANNOUNCE, MASTER, number, body, 0x0C)))
         passed = begin + TO_OBSERVER + residence
         departure = stamp(begin + ahead)
         told, held = (bytes(10), departure), residence
         if not two_step:
             told = departure, b""
         flags = 0x0200 if two_step else 0
-        found.append((passed, True, message(SYNC, MASTER, number, told[0], flags, held)))
+        found.append((passed, True, message(Type.SYNC, MASTER, number, told[0], flags, held)))
         if two_step:
-            found.append((passed + 9_000, True, message(FOLLOW_UP, MASTER, number, told[1])))
+            found.append((passed + 9_000, True, message(Type.FOLLOW_UP, MASTER, number, told[1])))
         asked = begin + 100 * MILLISECOND
         arrived = asked + TO_OBSERVER + residence
-        found.append((asked, False, message(DELAY_REQ, SLAVE, number, bytes(10))))
+        found.append((asked, False, message(Type.DELAY_REQ, SLAVE, number, bytes(10))))
         answer = stamp(arrived + ahead) + SLAVE + b"\0\1"
         found.append(
-            (arrived + 200_000, True, message(DELAY_RESP, MASTER, number, answer, 0, residence))
+            (
+                arrived + 200_000,
+                True,
+                message(Type.DELAY_RESP, MASTER, number, answer, 0, residence),
+            )
         )
     return found
 
@@ -99,6 +110,27 @@ def test_it_is_read_over_ethernet() -> None:
         frame = ethernet(data, 0x88F7)
         stored.append((when, frame[:6] + (MASTER if from_master else SLAVE)[:6] + frame[12:]))
     assert 0 in observe(stored, 1).readings[Clock.SERVER].estimate.interval
+
+
+def test_a_neighbour_is_read_by_its_peer_delay_messages() -> None:
+    ahead, told = 3 * MILLISECOND, []
+    for number in range(10):
+        asked = START + number * SECOND
+        arrived, left = asked + TO_OBSERVER, asked + 2 * TO_OBSERVER
+        answer, follow = (stamp(each + ahead) + SLAVE + b"\0\1" for each in (arrived, left))
+        told += [
+            (asked, False, message(Type.PDELAY_REQ, SLAVE, number, bytes(20))),
+            (left + TO_OBSERVER, True, message(Type.PDELAY_RESP, MASTER, number, answer, 0x0200)),
+            (
+                left + MILLISECOND,
+                True,
+                message(Type.PDELAY_RESP_FOLLOW_UP, MASTER, number, follow),
+            ),
+        ]
+    row = observe([over_udp(*each) for each in told])
+    reading = row.readings[Clock.SERVER]
+    assert (row.pair.exchanges, reading.delay_ns) == (10, 2 * TO_OBSERVER)
+    assert ahead in reading.estimate.interval
 
 
 def test_messages_cut_anywhere_or_changed_never_raise() -> None:
