@@ -52,6 +52,7 @@ bench: $(INSTALLED) ## every figure beside its peers, in one run (root on Linux;
 	@$(BIN)/python -m benchmarks.mesh
 	@$(BIN)/python -m benchmarks.authentication
 	@$(BIN)/python -m benchmarks.ptp
+	@$(BIN)/python -m benchmarks.capture
 	@$(BIN)/python -m benchmarks.scales
 	@$(BIN)/python -m benchmarks.gnss
 	@$(BIN)/python -m benchmarks.logical_clocks

@@ -19,7 +19,7 @@ from clocksync.berkeley.events import (
     Yielded,
 )
 from clocksync.berkeley.host import Status
-from clocksync.runtime.units import format_duration, to_seconds
+from clocksync.runtime.units import format_duration, format_signed, to_seconds
 
 SCHEMA = "clocksync.berkeley/1"
 UNKNOWN = "–"
@@ -130,7 +130,7 @@ def signed(value: int | None) -> str:
     """
     if value is None:
         return UNKNOWN
-    return f"{'+' if value > 0 else ''}{format_duration(value)}" if value else "0"
+    return format_signed(value) if value else "0"
 
 
 def _bound(row: Row) -> str:

@@ -97,11 +97,16 @@ def _seconds(value: int | None) -> float | None:
 
 def csv_line(pair: Pair, clock: Clock, sample: Sample) -> str:
     """One sample; its bound is that of the path alone, at the reply's passing."""
-    path = sample.path
-    bound = max(path.latest - sample.offset_ns, sample.offset_ns - path.earliest)
-    numbers = ",".join(_decimal(each) for each in (sample.offset_ns, bound, sample.raw_delay_ns))
+    values = sample.offset_ns, path_bound_ns(sample), sample.raw_delay_ns
+    numbers = ",".join(map(_decimal, values))
     names = f"{pair.protocol.value},{host_name(pair, False)},{host_name(pair, True)}"
     return f"{_decimal(sample.t4)},{names},{clock.value},{numbers}"
+
+
+def path_bound_ns(sample: Sample) -> int:
+    """The bound of one sample by itself."""
+    path = sample.path
+    return max(path.latest - sample.offset_ns, sample.offset_ns - path.earliest)
 
 
 def _decimal(value: int) -> str:

@@ -119,10 +119,15 @@ class Result:
     duration_ns: int
 
     @property
+    def has_traffic(self) -> bool:
+        """Whether there was a datagram of NTP, PTP or the toolkit."""
+        return any(self.observer.looked_at.values())
+
+    @property
     def exit_code(self) -> int:
         """0 good; 1 a pair is out of bounds, or the file could not be read whole; 2 no time
         traffic at all."""
-        if not self.rows:
+        if not self.has_traffic:
             return 2
         return int(any(row.is_out for row in self.rows) or not self.is_whole)
 
@@ -172,12 +177,14 @@ def infer_place(pair: Pair, readings: dict[Clock, Reading]) -> Place:
 
 
 def _cautions(observer: Observer, without_stamp: int) -> list[str]:
-    book = observer.book
+    book, tools = observer.book, observer.toolkit
+    why = "another key, or no hello of their sender" if tools.has_key else "--key FILE opens them"
     counted = [
+        (tools.sealed, f"sealed frames not opened: {why}"),
         (observer.fragments, "fragments skipped"),
         (observer.cut_short, "packets that end within their headers"),
         (observer.ntp.short, "packets on an NTP port too short for NTP"),
-        (observer.ptp.short, "packets on a PTP port that are no PTP of version 2"),
+        (observer.ptp.malformed, "packets on a PTP port that are no PTP of version 2"),
         (observer.ntp.unmatched, "NTP replies to no request that was seen"),
         (observer.backwards, "stamps earlier than the one before: is the capture in order?"),
         (without_stamp, "packets stored without a time"),

@@ -7,29 +7,13 @@ from rich.text import Text
 
 from clocksync.capture.book import Clock
 from clocksync.capture.result import Place, Reading, Result, Row, host_name
-from clocksync.runtime.units import format_duration
+from clocksync.runtime.units import format_duration, format_signed
+from clocksync.watching.sparkline import sparkline
 
 UNKNOWN = "–"
 PIPE_WIDTH = 200
-_BARS = "▁▂▃▄▅▆▇█"
 _POINTS = 16
 _STYLES = {"measured": "green", "out of bounds": "bold red"}
-
-
-def sparkline(values: list[int], points: int = _POINTS) -> str:
-    """Values as a line of bars, least to greatest; at most `points` of them, evenly taken.
-
-    >>> sparkline([0, 5, 10]), sparkline([7, 7]), sparkline([])
-    ('▁▅█', '▄▄', '')
-    """
-    if len(values) > points:
-        values = [values[i * (len(values) - 1) // (points - 1)] for i in range(points)]
-    if not values:
-        return ""
-    least, span = min(values), max(values) - min(values)
-    if not span:
-        return _BARS[3] * len(values)
-    return "".join(_BARS[round((value - least) * 7 / span)] for value in values)
 
 
 def print_table(result: Result, rows_max: int = 50) -> None:
@@ -47,7 +31,8 @@ def print_table(result: Result, rows_max: int = 50) -> None:
         table.add_column(title, justify="right" if right else "left", no_wrap=not narrow)
     for row in result.rows[:rows_max]:
         table.add_row(*_cells(row, narrow))
-    console.print(table)
+    if result.rows:
+        console.print(table)
     if len(result.rows) > rows_max:
         console.print(f"... and {len(result.rows) - rows_max:,} more pairs (--rows, --json)")
     for row in result.rows[:rows_max]:
@@ -70,7 +55,7 @@ def _cells(row: Row, narrow: bool) -> list[str | Text]:
         cells.append(_client(row))
     cells.append(UNKNOWN if main is None else format_duration(main.delay_ns))
     if not narrow:
-        cells.append(sparkline(main.course.offsets_ns) if main else "")
+        cells.append(_course(main) if main else "")
         cells.append(_range(main))
     place = row.place.value if row.place is not Place.UNKNOWN else UNKNOWN
     return [*cells, place, Text(row.verdict, _STYLES.get(row.verdict, "yellow"))]
@@ -79,7 +64,7 @@ def _cells(row: Row, narrow: bool) -> list[str | Text]:
 def _client(row: Row) -> str:
     floor = row.pair.client_floor
     if Clock.CLIENT not in row.readings and floor.count:
-        return f"≥ {_signed(floor.value_ns)}"
+        return f"≥ {format_signed(floor.value_ns)}"
     return _offset(row.readings.get(Clock.CLIENT))
 
 
@@ -87,17 +72,21 @@ def _offset(reading: Reading | None) -> str:
     if reading is None:
         return UNKNOWN
     found = reading.estimate
-    return f"{_signed(found.offset_ns)} ± {format_duration(found.error_bound_ns)}"
+    return f"{format_signed(found.offset_ns)} ± {format_duration(found.error_bound_ns)}"
 
 
 def _range(reading: Reading | None) -> str:
     if reading is None:
         return UNKNOWN
-    return f"{_signed(reading.course.least_ns)} … {_signed(reading.course.greatest_ns)}"
+    return f"{format_signed(reading.course.least_ns)} … {format_signed(reading.course.greatest_ns)}"
 
 
-def _signed(value: int) -> str:
-    return ("+" if value > 0 else "") + format_duration(value)
+def _course(reading: Reading) -> str:
+    """The offsets over the whole capture, at most `_POINTS` of them, evenly taken."""
+    values = reading.course.offsets_ns
+    if len(values) > _POINTS:
+        values = [values[i * (len(values) - 1) // (_POINTS - 1)] for i in range(_POINTS)]
+    return sparkline(values, len(values))
 
 
 def summary(result: Result) -> str:

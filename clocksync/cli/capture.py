@@ -1,6 +1,5 @@
 """``clocksync capture IFACE | FILE``: what passing packets tell about clocks.  [I/O]"""
 
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +11,15 @@ import typer
 
 from clocksync.cli import options
 from clocksync.cli.options import duration as as_duration
+from clocksync.cli.stopping import once_told
 from clocksync.runtime.errors import BadConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clocksync.capture.packets import Located
+    from clocksync.capture.result import Result
+    from clocksync.security.opener import Opener
 
 
 class At(Enum):
@@ -66,6 +68,16 @@ def capture(
         bool, typer.Option("--packets", help="Print a line for each packet looked at.")
     ] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a line for each sample.")] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="FILE", help="Draw offsets: FILE.svg, .png or .pdf."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key", metavar="FILE", help="The fleet's key: opens what its hosts have sealed."
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Tell offset and delay of every pair of hosts whose NTP, PTP or toolkit packets pass by.
@@ -81,33 +93,25 @@ def capture(
 
     if json + csv + packets > 1:
         raise BadConfig("--json, --csv and --packets exclude each other")
-    path, place = Path(source), None if at is At.AUTO else Place(at.value)
-    is_file = path.exists() and not _is_interface(source)
-    if is_file and (duration is not None or count is not None):
-        raise BadConfig("--duration and --count are for interfaces; a file is read to its end")
-    if not is_file and not _is_interface(source):
+    path, is_interface = Path(source), _is_interface(source)
+    if not is_interface and not path.exists():
         raise BadConfig(f"{source} is neither an interface nor a file")
+    if not is_interface and (duration is not None or count is not None):
+        raise BadConfig("--duration and --count are for interfaces; a file is read to its end")
+    draw = _drawer(picture)
     observer = Observer(
         frozenset({123, *(ntp_port or ())}),
         pairs,
         on_sample=(lambda *sample: typer.echo(csv_line(*sample))) if csv else None,
+        opener=_opener(key),
     )
     if packets:
         observer.watch(_printer(observer.describe))
     if csv:
         typer.echo(CSV_HEAD)
-    with _stoppable() as is_stopped:
-        if is_file:
-            with _progress() as update:
-                result = read_file(
-                    path,
-                    observer,
-                    place=place,
-                    offset_max_ns=max_offset,
-                    on_progress=update,
-                    is_stopped=is_stopped,
-                )
-        else:
+    place = None if at is At.AUTO else Place(at.value)
+    with once_told() as is_stopped, progress() as update:
+        if is_interface:
             result = watch_interface(
                 source,
                 observer,
@@ -117,20 +121,56 @@ def capture(
                 count=count,
                 is_stopped=is_stopped,
             )
+        else:
+            result = read_file(
+                path,
+                observer,
+                place=place,
+                offset_max_ns=max_offset,
+                on_progress=update,
+                is_stopped=is_stopped,
+            )
     if json:
         typer.echo(to_json(result))
-    elif not result.rows:
-        trouble = "".join(f"; {each}" for each in result.cautions)
-        words = f"no NTP, PTP or toolkit traffic in {observer.packets:,} packets{trouble}"
-        typer.echo(f"clocksync: {source}: {words}", err=True)
-    elif not csv and not packets:
+    else:
+        _print(result, None if csv or packets else rows)
+    draw(result)
+    raise typer.Exit(result.exit_code)
+
+
+def _print(result: "Result", rows: int | None) -> None:
+    """The table; `rows` None: only what is to be said besides, on standard error."""
+    if result.has_traffic and rows is not None:
         from clocksync.capture.table import print_table
 
         print_table(result, rows)
-    else:
-        for words in result.cautions:
-            typer.echo(f"clocksync: {source}: {words}", err=True)
-    raise typer.Exit(result.exit_code)
+        return
+    words = result.cautions
+    if not result.has_traffic:
+        packets = f"{result.observer.packets:,} packets"
+        words = ["; ".join([f"no NTP, PTP or toolkit traffic in {packets}", *words])]
+    for each in words:
+        typer.echo(f"clocksync: {result.source}: {each}", err=True)
+
+
+def _drawer(picture: Path | None) -> "Callable[[Result], object]":
+    """Draws a result, where it is to be drawn; what stands in the way is found out first."""
+    if picture is None:
+        return lambda result: None
+    from clocksync.capture.picture import draw
+    from clocksync.watching.plot import check
+
+    check(picture)
+    return lambda result: draw(result, picture)
+
+
+def _opener(key: Path | None) -> "Opener | None":
+    if key is None:
+        return None
+    from clocksync.security import keys
+    from clocksync.security.opener import Opener
+
+    return Opener(keys.read(key))
 
 
 def _is_interface(name: str) -> bool:
@@ -152,24 +192,7 @@ def _printer(
 
 
 @contextmanager
-def _stoppable() -> "Iterator[Callable[[], bool]]":
-    """The first Ctrl-C ends the capture with what it has, the second ends the program."""
-    stopped = []
-
-    def stop(*_: object) -> None:
-        stopped.append(True)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(stopped)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _progress() -> "Iterator[Callable[[int, int], None]]":
+def progress() -> "Iterator[Callable[[int, int], None]]":
     """A bar on a terminal's standard error while it reads; nothing elsewhere."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda done, total: None

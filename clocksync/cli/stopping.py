@@ -31,6 +31,24 @@ def until_told(stop: Callable[[], object]) -> Iterator[None]:
         _take_no_notice()
 
 
+@contextlib.contextmanager
+def once_told() -> Iterator[Callable[[], bool]]:
+    """Without a loop: gives a function that says whether there was a Ctrl-C or SIGTERM. A second
+    Ctrl-C ends the program."""
+    told = []
+
+    def stop(*_: object) -> None:
+        told.append(True)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    try:
+        yield lambda: bool(told)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _take_no_notice() -> None:
     loop = asyncio.get_running_loop()
     for number in SIGNALS:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clocksync.measuring.result import HostResult, Measurement, Verdict
-from clocksync.runtime.units import format_duration
+from clocksync.runtime.units import format_duration, format_signed
 
 UNKNOWN = "–"
 PIPE_WIDTH = 200
@@ -206,9 +206,7 @@ def _number(value: int | None) -> str:
 
 
 def _signed(value: int | None) -> str:
-    if value is None:
-        return UNKNOWN
-    return ("+" if value > 0 else "") + format_duration(value)
+    return UNKNOWN if value is None else format_signed(value)
 
 
 def _skew(row: HostResult) -> str:

@@ -83,6 +83,15 @@ def format_duration(value: int, digits: int = 3) -> str:
     return f"{sign}{whole}{f'.{fraction:0{decimals}}' if decimals else ''} {unit}"
 
 
+def format_signed(value: int, digits: int = 3) -> str:
+    """As :func:`format_duration`, with the sign of what is more than nothing too.
+
+    >>> format_signed(412_345), format_signed(-3), format_signed(0)
+    ('+412 us', '-3 ns', '0 ns')
+    """
+    return ("+" if value > 0 else "") + format_duration(value, digits)
+
+
 def to_seconds(value: int) -> float:
     """Nanoseconds as a float of seconds, for output only.
 

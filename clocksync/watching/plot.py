@@ -59,8 +59,17 @@ def check(path: Path) -> None:
         raise BadConfig(f"{path}: there is no folder of that name")
 
 
-def draw(history: History, path: Path) -> int:
+def draw(
+    history: History,
+    path: Path,
+    label: str = "offset, theirs minus ours",
+    is_even: bool = True,
+) -> int:
     """Draw all hosts of `history`, in their order, to `path`; how many they are.
+
+    Args:
+        label: what the offset is.
+        is_even: whether points are evenly spaced: an Allan deviation needs that.
 
     Raises:
         MissingExtra: the extra ``plot`` is missing.
@@ -78,11 +87,13 @@ def draw(history: History, path: Path) -> int:
     with drawing.library().rc_context(_STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a font without some sign is no matter
         figure = drawing.new_figure(figsize=(11, 0.5 + 2.7 * len(hosts)), layout="constrained")
-        panels = figure.subplots(len(hosts), 2, squeeze=False, width_ratios=(2.1, 1))
-        for (left, right), series in zip(panels, hosts, strict=True):
-            _offsets(left, series, dates)
-            _deviations(right, allan_deviation(series))
-        _legend(figure, [left for left, _ in panels])
+        widths = (2.1, 1) if is_even else (1,)
+        panels = figure.subplots(len(hosts), len(widths), squeeze=False, width_ratios=widths)
+        for (left, *right), series in zip(panels, hosts, strict=True):
+            _offsets(left, series, dates, label)
+            for axes in right:
+                _deviations(axes, allan_deviation(series))
+        _legend(figure, [row[0] for row in panels])
         try:
             drawing.save(figure, path, dpi=160)
         except OSError as error:
@@ -90,7 +101,7 @@ def draw(history: History, path: Path) -> int:
     return len(hosts)
 
 
-def _offsets(axes: Any, series: Series, dates: Any) -> None:
+def _offsets(axes: Any, series: Series, dates: Any, label: str) -> None:
     points = [point for point in series.points if point.offset_s is not None]
     times = [point.at_s / DAY_S for point in points]
     lowest, highest = _limits(points)
@@ -103,7 +114,7 @@ def _offsets(axes: Any, series: Series, dates: Any) -> None:
     axes.fill_between(
         times, low, high, color=SKY, alpha=0.3, linewidth=0, label="bound: truth lies within"
     )
-    axes.plot(times, offsets, color=BLUE, linewidth=1.2, label="offset, theirs minus ours")
+    axes.plot(times, offsets, color=BLUE, linewidth=1.2, label=label)
     axes.axhline(0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.set_ylim(lowest * scale, highest * scale)
     for begin, end in _silences(points):
