@@ -9,8 +9,11 @@ import asyncio
 import random
 import socket
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Protocol
 
 from ordering.mutex.algorithms import ALGORITHMS
 from ordering.mutex.facade import Mutex
@@ -18,6 +21,7 @@ from ordering.mutex.group import join
 from ordering.mutex.linked import LinkedMutex
 
 HOST = "127.0.0.1"
+CONTESTANTS = "ordering.mutex"
 ENTRIES = 60
 
 
@@ -35,59 +39,90 @@ class OnSockets:
     tokens_grew: bool
 
 
+class Grant(Protocol):
+    """What a lock gives to who is inside."""
+
+    @property
+    def fencing_token(self) -> int: ...
+
+
+class Lock(Protocol):
+    """What is measured: the interface of :class:`ordering.mutex.Mutex`."""
+
+    def acquire(self) -> AbstractAsyncContextManager[Grant]: ...
+
+
 async def measure_on_sockets(n: int) -> list[OnSockets]:
-    """Every algorithm with `n` members."""
-    return [await _measure(algorithm, n) for algorithm in ALGORITHMS]
+    """Every algorithm with `n` members, and then what packages above measure likewise: each names
+    an async function of `n` by an entry point in the group :data:`CONTESTANTS`."""
+    rows = [await _measure(algorithm, n) for algorithm in ALGORITHMS]
+    for entry in entry_points(group=CONTESTANTS):
+        rows += await entry.load()(n)
+    return rows
 
 
 async def _measure(algorithm: str, n: int) -> OnSockets:
     async with AsyncExitStack() as stack:
         mutexes = await _group(stack, algorithm, n)
-        askers = mutexes[1:] or mutexes
-        tokens: list[int] = []
-        for mutex in askers:  # until all links are up
-            await _enter(mutex, tokens)
-        await _settled(mutexes)
-        sent, waits = _sent(mutexes), []
-        for count in range(ENTRIES):
-            began_ns = time.perf_counter_ns()
-            async with askers[count % len(askers)].acquire() as grant:
-                waits.append(time.perf_counter_ns() - began_ns)
-                tokens.append(grant.fencing_token)
-            await _settled(mutexes)
-        messages = (_sent(mutexes) - sent) / ENTRIES
+
+        async def settled() -> None:
+            """Until nothing is under way any more: an entry that meets the end of the one before it
+            is no longer alone, and takes messages of its own."""
+            linked = [m.core for m in mutexes if isinstance(m.core, LinkedMutex)]
+            while any(core.links.unflushed() for core in linked):  # noqa: ASYNC110  nobody tells
+                await asyncio.sleep(0)
+
+        return await measure(algorithm, mutexes, lambda: _sent(mutexes), settled)
+
+
+async def measure(
+    algorithm: str,
+    locks: Sequence[Lock],
+    sent: Callable[[], int],
+    settled: Callable[[], Awaitable[None]],
+) -> OnSockets:
+    """What an entry costs; `locks` are one lock, as each member has it.
+
+    Args:
+        sent: how many messages all members have sent so far.
+        settled: returns when an entry is over for all.
+    """
+    askers = locks[1:] or locks
+    tokens: list[int] = []
+    for lock in askers:  # until all links are up
+        await _enter(lock, tokens)
+    await settled()
+    before, waits = sent(), []
+    for count in range(ENTRIES):
         began_ns = time.perf_counter_ns()
-        async with asyncio.TaskGroup() as tasks:
-            for mutex in askers:
-                tasks.create_task(_work(mutex, tokens, ENTRIES // len(askers) + 1))
-        took_ns = time.perf_counter_ns() - began_ns
-        entered = len(tokens) - ENTRIES - len(askers)
-        return OnSockets(
-            algorithm,
-            messages,
-            sorted(waits)[len(waits) // 2] / 1000,
-            entered / took_ns * 1e9,
-            tokens == sorted(set(tokens)),
-        )
+        async with askers[count % len(askers)].acquire() as grant:
+            waits.append(time.perf_counter_ns() - began_ns)
+            tokens.append(grant.fencing_token)
+        await settled()
+    messages = (sent() - before) / ENTRIES
+    began_ns = time.perf_counter_ns()
+    async with asyncio.TaskGroup() as tasks:
+        for lock in askers:
+            tasks.create_task(_work(lock, tokens, ENTRIES // len(askers) + 1))
+    took_ns = time.perf_counter_ns() - began_ns
+    entered = len(tokens) - ENTRIES - len(askers)
+    return OnSockets(
+        algorithm,
+        messages,
+        sorted(waits)[len(waits) // 2] / 1000,
+        entered / took_ns * 1e9,
+        tokens == sorted(set(tokens)),
+    )
 
 
-async def _settled(mutexes: list[Mutex]) -> None:
-    """Until nothing is under way any more: an entry that meets the end of the one before it is no
-    longer alone, and takes messages of its own."""
-    cores = (mutex.core for mutex in mutexes)
-    linked = [core for core in cores if isinstance(core, LinkedMutex)]
-    while any(core.links.unflushed() for core in linked):  # noqa: ASYNC110  nobody tells of it
-        await asyncio.sleep(0)
-
-
-async def _work(mutex: Mutex, tokens: list[int], entries: int) -> None:
+async def _work(lock: Lock, tokens: list[int], entries: int) -> None:
     for _ in range(entries):
-        await _enter(mutex, tokens)
+        await _enter(lock, tokens)
         await asyncio.sleep(0)  # the others' turn: who has the token could go on alone
 
 
-async def _enter(mutex: Mutex, tokens: list[int]) -> None:
-    async with mutex.acquire() as grant:
+async def _enter(lock: Lock, tokens: list[int]) -> None:
+    async with lock.acquire() as grant:
         tokens.append(grant.fencing_token)
 
 
