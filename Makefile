@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-multicast demo-ring test lint check fix bench peers campaign soak fuzz clean
+.PHONY: help demo demo-multicast demo-ring test lint check fix bench peers campaign soak fuzz package clean
 
 help: ## say what there is
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,9 @@ soak: $(INSTALLED) ## a ring under full load and random faults, half an hour (ro
 
 fuzz: $(INSTALLED) ## throw bytes at every decoder, for longer than CI does
 	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+package: $(INSTALLED) ## build wheel and sdist, and try them with and without each extra (minutes)
+	@$(BIN)/python -m tools.packages $(ARGS)
 
 clean: ## remove what the other targets made
 	@rm -rf $(VENV) .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -13,6 +13,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from clocksync.cli import options
+from clocksync.cli.running import run_app
 from clocksync.runtime.errors import ToolkitError
 from clocksync.runtime.units import format_duration
 from ordering.demo import demo
@@ -24,11 +26,12 @@ from ordering.trace.files import read_run
 from ordering.trace.run import Run
 
 app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
+    name="ordering",
     help="Order events of distributed programs without trusting their clocks.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 Files = Annotated[
@@ -48,7 +51,7 @@ class LogFormat(Enum):
 
 
 @app.callback()
-def ordering() -> None:
+def ordering(version: options.Version = False) -> None:
     """Order events of distributed programs without trusting their clocks."""
 
 
@@ -143,5 +146,5 @@ def _fail(error: ToolkitError | OSError) -> NoReturn:
 
 
 def run() -> None:
-    """The entry point of the command."""
-    app(prog_name="ordering")
+    """Run the command line and exit: an error is one line and a code."""
+    run_app(app, "ordering")

@@ -3,11 +3,9 @@
 It registers the subcommands.
 """
 
-from typing import Annotated
-
 import typer
 
-from clocksync import __version__
+from clocksync.cli import options
 from clocksync.cli.agent import agent
 from clocksync.cli.berkeley import berkeley
 from clocksync.cli.capture import capture
@@ -48,7 +46,6 @@ app.command()(cristian)
 app.command()(agent)
 app.add_typer(berkeley, name="berkeley")
 app.command()(mesh)
-app.command()(agent)
 app.command()(discipline)
 app.command()(capture)
 app.add_typer(key, name="key")
@@ -56,18 +53,8 @@ app.command()(convert)
 app.add_typer(rbs, name="rbs")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"clocksync {__version__}")
-        raise typer.Exit
-
-
 @app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
+def _options(version: options.Version = False) -> None:
     """How far apart clocks are, with a bound you can trust."""
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clocksync import __version__
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import parse_duration
 
@@ -26,6 +27,17 @@ def family(ipv4: bool, ipv6: bool) -> int | None:
     if ipv4 and ipv6:
         raise BadConfig("-4 and -6 exclude each other")
     return 4 if ipv4 else 6 if ipv6 else None
+
+
+def _version(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{context.find_root().command.name} {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+]
 
 
 class Dialect(Enum):

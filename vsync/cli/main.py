@@ -6,6 +6,7 @@ file that cannot be read.
 
 import typer
 
+from clocksync.cli import options
 from clocksync.cli.key import key
 from clocksync.cli.running import run_app
 from vsync.cli.bench import bench
@@ -22,7 +23,6 @@ app = typer.Typer(
     name="vsync",
     help="Virtual synchrony: the same messages, the same changes, in the same order.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -40,7 +40,7 @@ app.add_typer(key, name="key")
 
 
 @app.callback()
-def _vsync() -> None:
+def _vsync(version: options.Version = False) -> None:
     """Virtual synchrony: the same messages, the same changes, in the same order."""
 
 
