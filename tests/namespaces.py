@@ -75,6 +75,7 @@ class Host:
         self.device = "eth0"
         self.ipv4 = f"10.77.0.{number}"
         self.ipv6 = f"fd77::{number:x}"
+        self.link_local = f"fe80::77:{number:x}%{self.device}"
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """The command line that runs `arguments` in this host."""
@@ -144,9 +145,9 @@ class Host:
         """
         which = f"udp dport {port}" if port else "meta l4proto udp"
         if sender:
-            which = f"ip saddr {sender} {which}"
+            which = f"{_family(sender)} saddr {sender} {which}"
         if to:
-            which = f"ip daddr {to} {which}"
+            which = f"{_family(to)} daddr {to} {which}"
         if above:
             which = f"{which} meta length > {above}"
         chance = f"numgen random mod 1000000 < {round(share * 1_000_000)}" if share < 1 else ""
@@ -174,7 +175,8 @@ class Host:
         self._ip("link", "set", "lo", "up")
         self._ip("address", "add", f"{self.ipv4}/24", "broadcast", "+", "dev", self.device)
         # Without nodad an address may not be used for a second or two.
-        self._ip("address", "add", f"{self.ipv6}/64", "dev", self.device, "nodad")
+        for address in (self.ipv6, self.link_local.partition("%")[0]):
+            self._ip("address", "add", f"{address}/64", "dev", self.device, "nodad")
         self._ip("link", "set", self.device, "up")
         self._ip("route", "add", "224.0.0.0/4", "dev", self.device)
 
@@ -213,6 +215,11 @@ def bridge(count: int) -> Iterator[list[Host]]:
             _check(["ip", "-n", switch, "link", "set", port, "master", "br0", "up"])
             host._set_up()
         yield hosts
+
+
+def _family(address: str) -> str:
+    """As nftables calls the protocol of an address."""
+    return "ip6" if ":" in address else "ip"
 
 
 def _require() -> None:

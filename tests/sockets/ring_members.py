@@ -5,13 +5,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from clocksync.runtime.addresses import format_endpoint
 from clocksync.security import keys
 from tests.namespaces import Host, bridge
 from vsync.check import judge, read_files
+from vsync.node.status import ask
 
 PORT = 5410
 TOKEN_TIMEOUT_S = 0.3
@@ -49,6 +52,14 @@ class Process:
         self.process.communicate(timeout=LONGEST_S)
 
 
+Place = Callable[[Host, Host], str]
+"""The address of the second host, as the first one calls it."""
+
+
+def by_ipv4(me: Host, host: Host) -> str:
+    return host.ipv4
+
+
 class Members:
     """Three members that multicast all the time, each in a namespace of its own.
 
@@ -56,15 +67,24 @@ class Members:
     :func:`members` made them.
     """
 
-    def __init__(self, hosts: Sequence[Host], folder: Path, rate: int, more: Sequence[str]) -> None:
+    def __init__(
+        self,
+        hosts: Sequence[Host],
+        folder: Path,
+        rate: int,
+        more: Sequence[str],
+        place: Place = by_ipv4,
+    ) -> None:
         self.hosts = dict(enumerate(hosts, 1))
         self.folder, self.rate, self.more = folder, rate, more
+        self.place = place
         self.alive: dict[int, Process] = {}
         self.key = folder / "key"
         keys.generate(self.key)
 
     def start(self, me: int) -> None:
-        where = {n: f"{host.ipv4}:{PORT}" for n, host in self.hosts.items()}
+        mine = self.hosts[me]
+        where = {n: format_endpoint(self.place(mine, host), PORT) for n, host in self.hosts.items()}
         self.alive[me] = Process(
             [
                 *(sys.executable, "-m", "vsync", "join", "test", "--json"),
@@ -78,6 +98,10 @@ class Members:
             ],
             self.hosts[me],
         )
+
+    def status(self, me: int) -> dict[str, Any]:
+        """What `vsync status` says of a member that was started with a socket in `folder`."""
+        return ask(self.folder / f"test-{me}.sock")
 
     def history(self, me: int) -> Path:
         return self.folder / f"{me}.jsonl"
@@ -128,11 +152,15 @@ class Members:
 
 @contextmanager
 def members(
-    folder: Path, rate: int = 400, more: Sequence[str] = (), count: int = 3
+    folder: Path,
+    rate: int = 400,
+    more: Sequence[str] = (),
+    count: int = 3,
+    place: Place = by_ipv4,
 ) -> Iterator[Members]:
     """Members on one ring; when all is over their histories must keep every promise."""
     with bridge(count) as hosts:
-        group = Members(hosts, folder, rate, more)
+        group = Members(hosts, folder, rate, more, place)
         try:
             for me in group.hosts:
                 group.start(me)

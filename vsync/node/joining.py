@@ -28,8 +28,9 @@ from vsync.node.carrier import Sealer
 from vsync.node.clock import Clock, GivenClock, SystemClock, TimeSource
 from vsync.node.group import Group
 from vsync.node.loop import BACKLOG_BYTES, RingLoop
+from vsync.node.multicasting import multicast_address
 from vsync.node.observing import Observer
-from vsync.node.sockets import Sockets, multicast_address
+from vsync.node.sockets import Sockets
 from vsync.node.status import StatusServer, placed
 from vsync.node.storage import Forgetful, Storage
 from vsync.replication.quorum import NO_QUORUM, Policy

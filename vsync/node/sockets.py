@@ -19,6 +19,7 @@ from contextlib import suppress
 from clocksync.runtime import kernel
 from clocksync.runtime.mmsg import Address, ReceiveBatch, available
 from clocksync.runtime.sockets import sockaddr
+from vsync.node.multicasting import join
 
 BUFFER_BYTES = 8 << 20
 DATAGRAM_BYTES_MAX = 65_535
@@ -34,7 +35,6 @@ SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
 SEGMENTS_MOST = 64
 SEGMENTED_BYTES_MAX = 65_000
 _SO_SNDBUFFORCE = 32  # asm-generic/socket.h
-_IP_MULTICAST_ALL = 49  # linux/in.h
 _CONTROL_BYTES = 128
 _STAMPING = kernel.SOFTWARE | kernel.RX_SOFTWARE | kernel.OPT_ID | kernel.OPT_TSONLY
 _STAMP_IT = (
@@ -43,34 +43,14 @@ _STAMP_IT = (
     struct.pack("=I", kernel.TX_SOFTWARE),
 )
 STAMPS_AWAITED = 256
+Name = tuple[str, int] | tuple[str, int, int, int]
+"""An address as Python's socket functions take it."""
 _Stamp = int | list[kernel.Control]
 """Where it stands when a read came, should anybody ask: its place in the batch, which is not read
 into again before all is taken; or its control messages."""
 _SEGMENT = struct.Struct("=H")
 _GRO = struct.Struct("=i")
 _EXTENDED_ERROR_BYTES = 512
-
-
-def multicast_address(
-    cluster: int, listen: Address, peers: Mapping[int, Address]
-) -> tuple[Address | None, str]:
-    """The address on which a group can multicast: out of 239.192.0.0/14, by its number (RFC 2365:
-    for an organisation's own use).
-
-    Returns:
-        the address, None if there is none; then, why not.
-    """
-    everybody = [listen, *peers.values()]
-    if ":" in listen[0]:
-        return None, "members have IPv6 addresses"
-    if any(host.startswith("127.") or host == "0.0.0.0" for host, _ in everybody):
-        return None, "members are on one machine"
-    if len({host for host, _ in everybody}) < len(everybody):
-        return None, "members share an address"
-    if len({port for _, port in everybody}) > 1:
-        return None, "members listen on different ports"
-    number = cluster & 0x3FFFF
-    return (f"239.{192 + (number >> 16)}.{number >> 8 & 255}.{number & 255}", listen[1]), ""
 
 
 class Sockets:
@@ -121,30 +101,23 @@ class Sockets:
         self.address: Address = (host, port)
         self.ear: socket.socket | None = None
         self.why_unicast = "" if multicast else "IP multicast is not used here"
-        self._all: Address | None = None
+        self._all: Name | None = None
         if multicast is not None:
             self._listen_to_all(multicast)
 
     def _listen_to_all(self, multicast: Address) -> None:
-        here = socket.inet_aton(self.address[0])
-        ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        ear = socket.socket(self.sock.family, socket.SOCK_DGRAM)
         try:
             _set_buffers(ear)
             ear.setblocking(False)
             if self.takes_segments:
                 ear.setsockopt(SOL_UDP, UDP_GRO, 1)
-            ear.bind(multicast)
-            member = socket.inet_aton(multicast[0]) + here
-            ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
-            if kernel.IS_LINUX:  # only what we joined, not what others on this machine did
-                ear.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
-            self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, here)
-            self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
+            self._all = sockaddr(join(self.sock, ear, multicast))
         except OSError as error:
             ear.close()
             self.why_unicast = f"{multicast[0]} cannot be used: {error.strerror or error}"
             return
-        self.ear, self._all = ear, multicast
+        self.ear = ear
 
     def _set_up(self, family: int, offload: bool) -> None:
         sock = self.sock
@@ -320,7 +293,7 @@ class Sockets:
         for size, run in runs:
             self._send(size, run, self._all)
 
-    def _send(self, size: int, run: list[bytes], to: tuple[str, int] | tuple[object, ...]) -> None:
+    def _send(self, size: int, run: list[bytes], to: Name) -> None:
         try:
             if len(run) == 1:
                 self.sock.sendto(run[0], to)
@@ -330,9 +303,7 @@ class Sockets:
         except OSError as error:
             self._on_send_error(error, run, to)
 
-    def _on_send_error(
-        self, error: OSError, run: list[bytes], to: tuple[str, int] | tuple[object, ...]
-    ) -> None:
+    def _on_send_error(self, error: OSError, run: list[bytes], to: Name) -> None:
         if len(run) > 1 and error.errno in (errno.EIO, errno.EINVAL, errno.ENOPROTOOPT):
             self.sends_segments = False  # this device or route has no segment offload after all
             for data in run:

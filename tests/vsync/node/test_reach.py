@@ -1,8 +1,8 @@
 """When messages go by IP multicast."""
 
 from clocksync.runtime.units import SECOND
+from vsync.node.multicasting import multicast_address
 from vsync.node.reach import ASK_EVERY_NS, ASK_SOON_NS, BELIEVED_NS, EAGER_TIMES, Reach
-from vsync.node.sockets import multicast_address
 
 
 def asked(reach, now):
@@ -59,12 +59,20 @@ def test_a_group_has_one_multicast_address_where_that_can_work():
     address, why = multicast_address(0xABCD1234, here, {2: there})
     assert (address, why) == (("239.193.18.52", 5410), "")
     assert multicast_address(0xABCD1234, there, {1: here}) == (address, "")
+    here6, there6 = ("fd00::1", 5410), ("fe80::2%3", 5410)
+    address, why = multicast_address(0xABCD1234, here6, {2: there6})
+    assert (address, why) == (("ff12::abcd:1234", 5410), "")
+    assert multicast_address(0x2BCD1234, there6, {1: here6}) == (address, "")
+    assert multicast_address(1, here6, {}) == (("ff12::8000:1", 5410), "")
     for listen, peer, says in (
         (("127.0.0.1", 1), ("127.0.0.1", 2), "one machine"),
         (here, ("10.0.0.1", 5411), "share an address"),
         (here, ("10.0.0.2", 5411), "different ports"),
-        (("::1", 1), ("::2", 1), "IPv6"),
-        (("0.0.0.0", 5410), there, "one machine"),
+        (("::1", 1), ("::1", 2), "one machine"),
+        (here6, ("fd00::1", 5411), "share an address"),
+        (here6, ("fd00::2", 5411), "different ports"),
+        (("::", 5410), there6, "one interface"),
+        (("0.0.0.0", 5410), there, "one interface"),
     ):
         address, why = multicast_address(1, listen, {2: peer})
         assert address is None
