@@ -47,7 +47,7 @@ def test_settings_are_complete_and_protected(name, monkeypatch):
     assert member.settings.key_file
     assert member.settings.state
     if name == "kubernetes.yaml":
-        assert (member.id, member.peers[1]) == (2, "vsync-0:5410")
+        assert (member.id, member.peers[1]) == (2, "vsync-0.vsync:5410")
 
 
 def commands():
@@ -154,8 +154,14 @@ def test_names_that_are_looked_up_are_there():
     compose, kubernetes = text("compose.yaml"), text("kubernetes.yaml")
     for n in (1, 2, 3):
         assert f"  member-{n}:\n" in compose
-        assert f"  name: vsync-{n - 1}\n" in kubernetes
-        assert f"statefulset.kubernetes.io/pod-name: vsync-{n - 1}}}" in kubernetes
+    # Pods are called after their StatefulSet, in the domain of its headless Service.
+    services = [part for part in kubernetes.split("---\n") if "kind: Service\n" in part]
+    assert len(services) == 1
+    assert "  name: vsync\n" in services[0]
+    assert "clusterIP: None" in services[0]
+    (pods,) = [part for part in kubernetes.split("---\n") if "kind: StatefulSet\n" in part]
+    assert "  name: vsync\n" in pods
+    assert "  serviceName: vsync\n" in pods
 
 
 # docs/operations.md

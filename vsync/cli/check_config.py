@@ -17,7 +17,7 @@ from clocksync.security import keys
 from vsync.cli.effective import Effective, effective, read_file
 from vsync.config import RingConfig
 from vsync.node.declared import ELSEWHERE
-from vsync.node.joining import numeric
+from vsync.node.lookups import numeric
 from vsync.node.settings import Settings, read_id
 
 SCHEMA = "vsync.config/1"

@@ -14,8 +14,10 @@ from clocksync.runtime.units import SECOND, parse_duration
 from vsync.config import RingConfig
 from vsync.identity import Service
 from vsync.node.declared import is_number
-from vsync.node.finding import Note, announced, resolved
-from vsync.node.joining import NO_KEY, numeric
+from vsync.node.finding import announced, resolved
+from vsync.node.joining import NO_KEY, Endpoint
+from vsync.node.lookups import Note, numeric
+from vsync.node.names import place
 from vsync.node.presets import PRESETS
 from vsync.node.settings import Settings, number_of, parse, read_id
 from vsync.node.status import default_folder, placed, private_folder, socket_name
@@ -79,21 +81,24 @@ class Effective:
 
 
 @contextmanager
-def peers_of(member: Effective, note: Note) -> Iterator[Mapping[int, Address]]:
-    """The addresses of the other members, which may take until they can be found.
+def peers_of(
+    member: Effective, note: Note
+) -> Iterator[tuple[Mapping[int, Endpoint], Mapping[int, Address]]]:
+    """The other members as they were named, and the addresses of those that were found, which may
+    take its time.
 
     Raises:
-        BadConfig: they cannot be, in the time there is.
+        BadConfig: zeroconf does not find them in the time there is, or one cannot have that name.
     """
     said = member.settings
     listen = numeric(member.listen)
     wait = member.wait_ns
     if said.discovery is None or said.discovery.dns:
-        yield resolved(member.peers, listen, wait, note)
+        yield member.peers, resolved(member.peers, listen, wait, note)
         return
     count = said.discovery.members
     with announced(member.group, member.id, listen, count, wait, note) as found:
-        yield found
+        yield found, found
 
 
 def read_file(path: Path) -> Settings:
@@ -172,6 +177,7 @@ def _peer(text: str) -> tuple[int, str]:
     number, equals, endpoint = text.partition("=")
     if not equals or not is_number(number):
         raise BadConfig(f"--peer {text!r}: write it as ID=HOST:PORT, such as 2=10.0.0.2:5410")
+    place(endpoint)
     return int(number), endpoint
 
 

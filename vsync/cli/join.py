@@ -57,7 +57,10 @@ def join(
         list[str] | None, typer.Option(metavar="ID=HOST:PORT", help="Another member; repeatable.")
     ] = None,
     wait_for_peers: Annotated[
-        str | None, typer.Option(metavar="S", help="How long their names may take to resolve.")
+        str | None,
+        typer.Option(
+            metavar="S", help="How long to wait for their names; then start without those."
+        ),
     ] = None,
     key_file: Annotated[
         str | None, typer.Option(help="The group's key (vsync key generate FILE).")
@@ -136,8 +139,10 @@ def join(
         raise BadConfig(f"--size {size} is not in 0 to {member.config.message_bytes_max}")
     if member.metrics is not None:
         library()  # is it there? Better asked before others see us
-    with peers_of(member, _note) as peers:
-        run = Run(_joining(member, peers), member.service, rate, size, duration, as_json)
+    with peers_of(member, _note) as (peers, found):
+        joining = _joining(member, peers)
+        joining.found, joining.note = found, _note
+        run = Run(joining, member.service, rate, size, duration, as_json)
         run.metrics = member.metrics
         try:
             asyncio.run(run.go())

@@ -6,11 +6,11 @@ The table of keys in ``docs/operations.md`` is made from this.
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from clocksync.runtime.addresses import parse_endpoint
 from clocksync.runtime.units import SECOND, parse_duration
 from vsync.config import RingConfig
 from vsync.frames import NOBODY
 from vsync.identity import Service
+from vsync.node.names import place
 from vsync.node.presets import PRESETS
 
 HOSTNAME = "hostname"
@@ -100,7 +100,7 @@ def read_number(value: object) -> int | str:
 
 def _endpoint(value: object) -> str:
     try:
-        parse_endpoint(_text(value))
+        place(_text(value))
     except ValueError:  # BadConfig among them
         raise Refused from None
     return str(value)
@@ -130,8 +130,9 @@ def filled(pattern: str, number: int) -> str:
 def _pattern(value: object) -> str:
     text = _text(value)
     name = filled(text, 1)
-    if name == text or any(letter in name for letter in "{}: "):
+    if name == text or any(letter in name for letter in "{}:"):
         raise Refused
+    _endpoint(f"{name}:1")
     return text
 
 
@@ -192,7 +193,7 @@ KEYS: Mapping[str, Key] = {
         _duration,
         'a duration such as "60s"',
         '"0s"; with [discovery] "30s"',
-        "how long members may take to be found",
+        "how long to wait for members to be found; names may be found later, too",
     ),
 }
 DISCOVERY: Mapping[str, Key] = {

@@ -1,7 +1,7 @@
 """Finding the other members at the start: names that may not resolve yet, or zeroconf.  [I/O]
 
-Addresses are looked up once. A name that means another address later is not noticed: give members
-addresses that stay (``docs/operations.md``).
+Names are looked up again while their members are silent (:mod:`~vsync.node.lookups`). What
+zeroconf found is not.
 """
 
 import importlib
@@ -11,74 +11,67 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from clocksync.runtime.addresses import parse_endpoint
 from clocksync.runtime.errors import BadConfig, MissingExtra
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.units import SECOND, format_duration
 from vsync.frames import NOBODY
 from vsync.identity import group_number
-from vsync.node.joining import numeric
+from vsync.node.lookups import Note, look_up, numeric
+from vsync.node.names import is_numeric, place
 
 TRY_EVERY_S = 0.5
 QUIET_S = 1.0
 """How long we wait without a word."""
+ONCE_S = 5.0
+"""How long a resolver may take for all names, where nobody asked to wait."""
 SERVICE = "_vsync._udp.local."
-
-Note = Callable[[str], None]
-"""Takes one line for whoever started the member."""
 
 
 def resolved(
-    peers: Mapping[int, str], listen: Address, wait_ns: int, note: Note
+    peers: Mapping[int, str | Address], listen: Address, wait_ns: int, note: Note
 ) -> dict[int, Address]:
-    """The numeric addresses of all peers; waits for names that do not resolve yet.
+    """The numeric addresses of peers; waits for names that do not resolve yet. Who is missing in
+    the end can be found later (:class:`~vsync.node.lookups.Lookups`).
 
     Args:
         listen: our own address: others are looked for in its family, v4 or v6.
-        wait_ns: for how long, ns.
-        note: is told once that we wait, and for whom.
+        wait_ns: for how long, ns; 0: each name is looked up once.
+        note: is told once that we wait, and for whom; and who is missing.
 
     Raises:
-        BadConfig: some did not resolve in time; the message names them.
+        BadConfig: one of them cannot be an address, or a name.
     """
-    ends = {peer: parse_endpoint(endpoint) for peer, endpoint in peers.items()}
+    ends = {peer: place(endpoint) for peer, endpoint in peers.items()}
+    found = {peer: numeric(end) for peer, end in ends.items() if is_numeric(end[0])}
     family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
-    found: dict[int, Address] = {}
     is_done, is_over = threading.Event(), threading.Event()
 
     def look() -> None:
         while not is_over.is_set():
             for peer in sorted(set(ends) - set(found)):
-                if (address := _looked_up(ends[peer], family)) is not None:
-                    found[peer] = address
-            if len(found) == len(ends):
+                if addresses := look_up(ends[peer], family):
+                    found[peer] = addresses[0]
+            if len(found) == len(ends) or not wait_ns:
                 is_done.set()
                 return
             is_over.wait(TRY_EVERY_S)
 
-    if not wait_ns:
-        return {peer: _looked_up(end, family) or numeric(end) for peer, end in ends.items()}
+    if len(found) == len(ends):
+        return found
     # A resolver can take its time, and cannot be stopped: it gets a thread that nobody waits for.
     threading.Thread(target=look, name="vsync-resolving", daemon=True).start()
-    if is_done.wait(min(QUIET_S, wait_ns / SECOND)):
-        return found
-    note(f"waiting up to {format_duration(wait_ns)} for {_missing(ends, found)} to resolve")
-    if is_done.wait(wait_ns / SECOND):
-        return found
+    if wait_ns and not is_done.wait(min(QUIET_S, wait_ns / SECOND)):
+        note(f"waiting up to {format_duration(wait_ns)} for {_missing(ends, found)} to resolve")
+    is_done.wait(wait_ns / SECOND if wait_ns else ONCE_S)
     is_over.set()
-    raise BadConfig(
-        f"{_missing(ends, found)} cannot be resolved after {format_duration(wait_ns)}:"
-        " start what has that name, or wait longer (--wait-for-peers)"
-    )
-
-
-def _looked_up(end: Address, family: int) -> Address | None:
-    host, port = end
-    try:
-        found = socket.getaddrinfo(host, port, family, socket.SOCK_DGRAM)
-        return numeric((str(found[0][4][0]), port))
-    except (OSError, BadConfig, UnicodeError):  # the last: a label no name can have
-        return None
+    there = dict(found)  # the resolver may still be at it
+    if len(there) < len(ends):
+        who = ", ".join(map(str, sorted(set(ends) - set(there))))
+        note(
+            f"no {'IPv6' if ':' in listen[0] else 'IPv4'} address is known for"
+            f" {_missing(ends, there)}: member {who} is looked for until it is found"
+        )
+    return there
 
 
 def _missing(ends: Mapping[int, Address], found: Mapping[int, Address]) -> str:

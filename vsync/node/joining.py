@@ -1,14 +1,13 @@
 """Becoming a member: from names and files to a running engine.  [I/O]"""
 
+import logging
 import os
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import cast
 
-from clocksync.runtime.addresses import parse_endpoint
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.history import FileHistory
 from clocksync.runtime.mmsg import Address
@@ -26,14 +25,20 @@ from vsync.identity import group_number
 from vsync.node.blocking import BlockingGroup
 from vsync.node.carrier import Sealer
 from vsync.node.clock import Clock, GivenClock, SystemClock, TimeSource
+from vsync.node.finding import resolved
 from vsync.node.group import Group
+from vsync.node.lookups import Lookups, Note, numeric
 from vsync.node.loop import BACKLOG_BYTES, RingLoop
 from vsync.node.multicasting import multicast_address
+from vsync.node.names import Names, is_numeric, place
 from vsync.node.observing import Observer
 from vsync.node.sockets import Sockets
 from vsync.node.status import StatusServer, placed
 from vsync.node.storage import Forgetful, Storage
 from vsync.replication.quorum import NO_QUORUM, Policy
+from vsync.states import State
+
+logger = logging.getLogger("vsync")
 
 Endpoint = str | Address
 """``"host:port"``, ``"[v6]:port"``, or the two apart."""
@@ -47,24 +52,13 @@ NO_KEY = (
 )
 
 
-def numeric(endpoint: Endpoint) -> Address:
-    """An address without names.
-
-    Raises:
-        BadConfig: it is no address, or its name does not resolve.
-    """
-    host, port = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except OSError as error:
-        raise BadConfig(f"{host} cannot be resolved: {error.strerror or error}") from None
-    family, _, _, _, name = found[0]
-    scope = cast(tuple[int, ...], name)[3] if family == socket.AF_INET6 else 0
-    return str(name[0]).partition("%")[0] + (f"%{scope}" if scope else ""), int(name[1])
-
-
 class Joining:
     """A member about to join: enter it with ``async with`` or with ``with``."""
+
+    found: Mapping[int, Address] | None = None
+    """The addresses of peers that were looked up already; None: look them up now."""
+    note: Note = staticmethod(logger.warning)
+    """Is told, a line each, of names that do not resolve and of members that moved."""
 
     def __init__(
         self,
@@ -120,6 +114,7 @@ class Joining:
         self.observer: Observer | None = None
         """Tells how the member is, from when it was entered."""
         self._answering: StatusServer | None = None
+        self._lookups: Lookups | None = None
         self.member: Group | BlockingGroup | None = None
         self._history: FileHistory | None = None
         self._disk: Storage | Forgetful = Forgetful()
@@ -157,7 +152,10 @@ class Joining:
             self.config, cluster=group_number(self.group), envelope_bytes=sealer.OVERHEAD
         )
         listen = numeric(self.listen)
-        peers = {peer: numeric(endpoint) for peer, endpoint in self.peers.items()}
+        ends = {peer: place(endpoint) for peer, endpoint in self.peers.items()}
+        peers = self.found
+        if peers is None:
+            peers = resolved(ends, listen, 0, self.note)
         for peer, address in peers.items():
             if (":" in address[0]) != (":" in listen[0]):
                 raise BadConfig(f"--peer {peer} and --listen are not of one family, v4 or v6")
@@ -191,16 +189,38 @@ class Joining:
         member = make(loop, self.quorum)
         member.keeps_events = self.events
         loop.listener = member
-        self._observe(member)
+        names = {peer: end for peer, end in ends.items() if not is_numeric(end[0])}
+        self._lookups = self._look_up(loop, Names(names, peers))
+        self._observe(member, self._lookups.names)
         for peer in peers:
             sealer.greet(peer, time.monotonic_ns())
         loop.start()
+        self._lookups.start()
         self.member = member
         return member
 
-    def _observe(self, member: Group | BlockingGroup) -> None:
+    def _look_up(self, loop: RingLoop, names: Names) -> Lookups:
+        def present() -> tuple[int, ...]:
+            engine = loop.engine
+            return engine.ring.members if engine.state is State.OPERATIONAL else ()
+
+        def move(peer: int, address: Address) -> None:
+            def carry_out() -> None:  # in the ring's thread
+                loop.sockets.move(peer, address)
+                loop.sealer.greet(peer, time.monotonic_ns())
+
+            loop.post(carry_out)
+
+        family = loop.sockets.sock.family
+        return Lookups(names, family, present, move, self.note)
+
+    def _observe(self, member: Group | BlockingGroup, names: Names) -> None:
         self.observer = Observer(
-            member.loop, self.group, lambda: member.configuration, lambda: member.has_ended
+            member.loop,
+            self.group,
+            lambda: member.configuration,
+            lambda: member.has_ended,
+            names.described,
         )
         if self.status is None:
             return
@@ -216,6 +236,8 @@ class Joining:
             self._answering.start()
 
     def _close(self) -> None:
+        if self._lookups is not None:
+            self._lookups.close()
         if self._answering is not None:
             self._answering.close()
         if self.member is not None:
@@ -295,7 +317,8 @@ def join(
         group: its name; members of other groups are not heard.
         id: this member's number, 1 to 65534, its own in the group.
         listen: the address to receive on. Nothing else is listened on.
-        peers: the other members' addresses, by number. Those that are not there may come later.
+        peers: the other members' addresses, by number. Those that are not there may come later. A
+            name is looked up again while its member is silent, and need not resolve yet.
         key: the group's key file (``vsync key generate FILE``), the same at all members.
         insecure_plaintext: go without one: whoever reaches the port can read, speak and disturb.
         state: a directory for what must outlive a crash (bytes, no messages). Without one a restart
@@ -318,8 +341,8 @@ def join(
             (``docs/operations.md``).
 
     Raises:
-        BadConfig: an argument is impossible, a name does not resolve, an address cannot be listened
-            on; some of it on entering.
+        BadConfig: an argument is impossible, an address cannot be listened on; some of it on
+            entering.
     """
     return Joining(
         group,

@@ -97,6 +97,7 @@ class Observer:
         group: the name of its group.
         configuration: the configuration in force, as the application was told.
         has_ended: whether the member has.
+        names: what is known of members that were given by name.
     """
 
     def __init__(
@@ -105,10 +106,12 @@ class Observer:
         group: str,
         configuration: Callable[[], Configuration | None],
         has_ended: Callable[[], bool],
+        names: Callable[[], dict[str, dict[str, Any]]] = dict,
     ) -> None:
         self.loop, self.group = loop, group
         self._clocks = Clocks(loop)
         self._configuration, self._has_ended = configuration, has_ended
+        self._names = names
         self._changes = Changes()
         loop.changes = self._changes
         self._began = time.monotonic_ns()
@@ -175,6 +178,7 @@ class Observer:
             "version": self._version,
             "uptime_ns": now - self._began,
             "listen": format_endpoint(*sockets.address),
+            "names": self._names(),
             "state": engine.state.value,
             "ring": {"id": str(ring.id), "members": list(ring.members)},
             "configuration": _described(self._configuration()),

@@ -142,6 +142,15 @@ class Sockets:
                 sock.setsockopt(SOL_UDP, UDP_SEGMENT, 0)
                 self.sends_segments = True
 
+    def move(self, peer: int, address: Address) -> None:
+        """Send to a member at this address from now on. In the thread that sends.
+
+        Raises:
+            OSError: its interface is none of this machine's.
+        """
+        self._to[peer] = sockaddr(address)
+        self._peer_at = {address[:2]: peer for peer, address in self._to.items()}
+
     @property
     def peers(self) -> Iterable[int]:
         return self._to.keys()

@@ -56,29 +56,49 @@ def test_a_name_that_comes_late_is_waited_for(names, monkeypatch):
     assert notes[0].startswith("waiting up to 60.0 s for two")
 
 
-def test_names_that_never_come_are_told(names):
+MISSING = "no IPv4 address is known for two, three: member 2, 3 is looked for until it is found"
+
+
+def test_names_that_never_come_are_told_and_hold_nobody_up(names):
     notes = []
-    with pytest.raises(BadConfig, match=r"two, three cannot be resolved after 50\.0 ms: start"):
-        finding.resolved({2: "two:7", 3: "three:7"}, HERE, 50_000_000, notes.append)
-    assert notes == ["waiting up to 50.0 ms for two, three to resolve"]
-    with pytest.raises(BadConfig, match="two cannot be resolved"):
-        finding.resolved({2: "two:7"}, HERE, 0, pytest.fail)
+    peers = {2: "two:7", 3: "three:7", 4: "10.0.0.4:7"}
+    found = finding.resolved(peers, HERE, 50_000_000, notes.append)
+    assert found == {4: ("10.0.0.4", 7)}
+    assert notes == ["waiting up to 50.0 ms for two, three to resolve", MISSING]
+    notes.clear()
+    names["asked"].clear()
+    assert finding.resolved(peers, HERE, 0, notes.append) == {4: ("10.0.0.4", 7)}
+    assert notes == [MISSING]
+    assert names["asked"] == ["10.0.0.4", "two", "three"]
 
 
-def test_a_resolver_that_hangs_holds_nobody_up(monkeypatch):
+def test_a_name_with_addresses_of_the_other_family_only_is_missing(names):
+    names["two"] = "::1"
+    notes = []
+    assert finding.resolved({2: "two:7"}, HERE, 0, notes.append) == {}
+    assert notes[0].startswith("no IPv4 address is known for two")
+    names["two"] = "10.0.0.2"
+    assert finding.resolved({2: "two:7"}, ("::1", 7), 0, notes.append) == {}
+    assert notes[1].startswith("no IPv6 address is known for two")
+
+
+@pytest.mark.parametrize("wait_ns", [0, 50_000_000])
+def test_a_resolver_that_hangs_holds_nobody_up(monkeypatch, wait_ns):
     free = threading.Event()
 
     def hang(*_):
         free.wait()
-        raise OSError
+        return []
 
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
-    with pytest.raises(BadConfig, match="two cannot be resolved after"):
-        finding.resolved({2: "two:7"}, HERE, 50_000_000, lambda _: None)
+    monkeypatch.setattr(finding, "look_up", hang)
+    monkeypatch.setattr(finding, "ONCE_S", 0.05)
+    notes = []
+    assert finding.resolved({2: "two:7"}, HERE, wait_ns, notes.append) == {}
+    assert notes[-1].startswith("no IPv4 address is known for two")
     free.set()
 
 
-@pytest.mark.parametrize("endpoint", ["nowhere", "a:99999", ":1"])
+@pytest.mark.parametrize("endpoint", ["nowhere", "a:99999", ":1", "a b:1", "10.0.0.300:1"])
 def test_what_is_no_address_is_not_waited_for(names, endpoint):
     with pytest.raises(BadConfig):
         finding.resolved({2: endpoint}, HERE, MINUTE, pytest.fail)
