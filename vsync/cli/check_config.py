@@ -10,15 +10,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from clocksync.measuring.settings import NTP_PORT, HostSpec
 from clocksync.runtime.addresses import parse_endpoint
 from clocksync.runtime.errors import BadConfig
-from clocksync.runtime.units import MILLISECOND, SECOND
+from clocksync.runtime.units import MILLISECOND, SECOND, format_duration
 from clocksync.security import keys
 from vsync.cli.effective import Effective, effective, read_file
 from vsync.config import RingConfig
 from vsync.node.declared import ELSEWHERE
-from vsync.node.lookups import numeric
+from vsync.node.lookups import look_up, numeric
 from vsync.node.settings import Settings, read_id
+from vsync.node.timesource import bound_now, servers_of
 
 SCHEMA = "vsync.config/1"
 
@@ -84,6 +86,13 @@ def _problems(member: Effective, resolve: bool) -> Iterator[str]:
             families.add(":" in numeric(endpoint)[0])
         except BadConfig as error:
             yield f"{name}: {error}"
+    for server in servers_of(member.time_source) if resolve else ():
+        if not look_up((HostSpec.parse(server).name, NTP_PORT)):
+            yield f"time_source: {server} cannot be resolved"
+    try:
+        bound_now(member.time_source)
+    except BadConfig as error:
+        yield str(error)
     if len(families) > 1:
         yield "listen and peers are not of one family, v4 or v6"
     if not member.peers and said.discovery is None:
@@ -121,7 +130,16 @@ def described(member: Effective) -> Iterator[tuple[str, str]]:
     at = member.metrics
     yield "metrics", "off" if at is None else f"{at[0]}:{at[1]}"
     yield "wait_for_peers", exact(member.wait_ns)
+    yield "time_source", _with_its_bound(member.time_source)
     yield from _ring(member.config)
+
+
+def _with_its_bound(source: str) -> str:
+    try:
+        bound = bound_now(source)
+    except BadConfig:  # which is a problem, and told as one
+        bound = None
+    return source if bound is None else f"{source}: within {format_duration(bound)} now"
 
 
 def _ring(config: RingConfig) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,7 @@ from vsync.node.names import place
 from vsync.node.presets import PRESETS
 from vsync.node.settings import Settings, number_of, parse, read_id
 from vsync.node.status import default_folder, placed, private_folder, socket_name
+from vsync.node.timesource import KERNEL, servers_of
 
 FILE_BYTES_MAX = 1 << 20
 NO_SOCKET = "none"
@@ -58,6 +59,11 @@ class Effective:
         if self.settings.wait_for_peers is not None:
             return self.settings.wait_for_peers
         return DISCOVERY_WAIT_NS if self.settings.discovery is not None else 0
+
+    @property
+    def time_source(self) -> str:
+        """What tells the time: see :mod:`vsync.node.timesource`."""
+        return self.settings.time_source or KERNEL
 
     def status_socket(
         self, place: Callable[[Path], Path] = private_folder
@@ -128,6 +134,7 @@ def said_on_the_command_line(
     wait_for_peers: str | None,
     metrics: str | None,
     preset: str | None,
+    time_source: str | None,
     **rest: object,
 ) -> Settings:
     """Options as settings; what was left out is None.
@@ -145,6 +152,7 @@ def said_on_the_command_line(
         token_timeout=_duration("--token-timeout", token_timeout),
         wait_for_peers=_duration("--wait-for-peers", wait_for_peers),
         metrics=_metrics(metrics),
+        time_source=_time_source(time_source),
         **rest,  # type: ignore[arg-type]
     )
 
@@ -196,4 +204,10 @@ def _duration(option: str, text: str | None) -> int | None:
 def _metrics(text: str | None) -> str | None:
     if text is not None and not (is_number(text) and int(text) < 1 << 16):
         parse_endpoint(text)
+    return text
+
+
+def _time_source(text: str | None) -> str | None:
+    if text is not None:
+        servers_of(text)
     return text

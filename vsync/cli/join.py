@@ -20,6 +20,7 @@ from vsync.cli.effective import Effective, effective, peers_of, said_on_the_comm
 from vsync.cli.join_view import live, told
 from vsync.events import Configuration, Messages
 from vsync.identity import Service
+from vsync.node.clock import TimeSource
 from vsync.node.declared import MTU_MAX, MTU_MIN
 from vsync.node.group import Group
 from vsync.node.joining import Endpoint, Joining
@@ -28,6 +29,7 @@ from vsync.node.loop import SlowConsumer, StateNotSaved
 from vsync.node.message import Event, NotAMember
 from vsync.node.metrics import Counted, serving
 from vsync.node.tally import Tally
+from vsync.node.timesource import opened
 
 SCHEMA = "vsync.join/1"
 TICK_S = 0.01
@@ -99,6 +101,14 @@ def join(
     status_socket: Annotated[
         str | None, typer.Option(metavar="PATH", help='Where `vsync status` asks; or "none".')
     ] = None,
+    time_source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="What tells the time: kernel, chronyd, none, or NTP servers HOST[,HOST...]."
+            "  [default: kernel]",
+        ),
+    ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(metavar="[HOST:]PORT", help="Serve Prometheus metrics; HOST: 127.0.0.1."),
@@ -133,14 +143,18 @@ def join(
         token_timeout=token_timeout,
         status_socket=status_socket,
         metrics=metrics,
+        time_source=time_source,
     )
     member = effective(said, config)
     if not 0 <= size <= member.config.message_bytes_max:
         raise BadConfig(f"--size {size} is not in 0 to {member.config.message_bytes_max}")
     if member.metrics is not None:
         library()  # is it there? Better asked before others see us
-    with peers_of(member, _note) as (peers, found):
-        joining = _joining(member, peers)
+    with (
+        opened(member.time_source, _note) as clock,
+        peers_of(member, _note) as (peers, found),
+    ):
+        joining = _joining(member, peers, clock)
         joining.found, joining.note = found, _note
         run = Run(joining, member.service, rate, size, duration, as_json)
         run.metrics = member.metrics
@@ -155,7 +169,7 @@ def _note(line: str) -> None:
     typer.echo(f"vsync: {line}", err=True)
 
 
-def _joining(member: Effective, peers: Mapping[int, Endpoint]) -> Joining:
+def _joining(member: Effective, peers: Mapping[int, Endpoint], clock: TimeSource | None) -> Joining:
     said = member.settings
     where, is_said = member.status_socket()
     joining = join_group(
@@ -169,6 +183,7 @@ def _joining(member: Effective, peers: Mapping[int, Endpoint]) -> Joining:
         history=said.history,
         config=member.config,
         multicast=said.multicast is not False,
+        clock=clock,
         status=where,
     )
     joining.status_must_be = is_said

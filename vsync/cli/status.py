@@ -136,6 +136,8 @@ def _facts(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "protection", "encrypted" if told["encrypted"] else "NONE: plaintext"
     yield "offload", " and ".join(way for way in ("sends", "receives") if offload[way]) or "none"
     yield "clock", f"within {format_duration(told['clock_error_ns'])} of true time"
+    source = told["time_source"]
+    yield "time source", source["name"] + (f" ({source['state']})" if source["state"] else "")
     for member, apart in told["clocks"]["members"].items():
         way = "ahead of" if apart["offset_ns"] > 0 else "behind"
         by = format_duration(abs(apart["offset_ns"]))

@@ -6,7 +6,7 @@ The bound comes from :mod:`clocksync.kernel_clock` and is asked for again every 
 import time
 from typing import Protocol
 
-from clocksync.kernel_clock import UNSYNCHRONISED_NS, kernel_error_ns
+from clocksync.kernel_clock import UNSYNCHRONISED_NS, kernel_error_ns, read_kernel_clock
 from clocksync.runtime.errors import NotSynchronised
 from clocksync.runtime.interval import Interval
 from clocksync.runtime.records import maker
@@ -32,6 +32,14 @@ class TimeSource(Protocol):
 class Clock(Protocol):
     """What a ring's thread reads."""
 
+    @property
+    def source(self) -> str:
+        """What tells the time."""
+
+    @property
+    def state(self) -> str:
+        """How that is, in words."""
+
     def read(self, now: int) -> Interval: ...
 
     def tell(self, system_ns: int) -> int:
@@ -41,19 +49,29 @@ class Clock(Protocol):
 class GivenClock:
     """A time source of the caller's. While it does not know, the bound says so."""
 
-    def __init__(self, source: TimeSource) -> None:
-        self.source = source
+    def __init__(self, given: TimeSource) -> None:
+        self.given = given
+
+    @property
+    def source(self) -> str:
+        """Its name, or what it is."""
+        return str(getattr(self.given, "name", type(self.given).__name__))
+
+    @property
+    def state(self) -> str:
+        """What it says of itself; empty where it does not."""
+        return str(getattr(self.given, "state", ""))
 
     def read(self, now: int) -> Interval:
         """The interval that contains true time; `now` is the monotonic clock."""
         try:
-            return self.source.now()
+            return self.given.now()
         except NotSynchronised:
             return Interval.around(time.time_ns(), UNSYNCHRONISED_NS)
 
     def tell(self, system_ns: int) -> int:
         """What it shows when the system's clock shows that, a moment ago at the most."""
-        at = getattr(self.source, "at", None)
+        at = getattr(self.given, "at", None)
         if callable(at):
             return int(at(system_ns))
         before = time.time_ns()
@@ -72,6 +90,20 @@ class SystemClock:
         self._given = error_ns
         self.error_ns = error_ns if error_ns is not None else kernel_error_ns()
         self._ask_at = time.monotonic_ns() + ASK_EVERY_NS
+
+    @property
+    def source(self) -> str:
+        """It is the kernel, unless the caller knows better."""
+        return "kernel" if self._given is None else "given"
+
+    @property
+    def state(self) -> str:
+        """Whether somebody disciplines the clock."""
+        if self._given is not None:
+            return "a bound that was given"
+        told = read_kernel_clock()
+        disciplined = told is not None and told.synchronised
+        return "synchronised" if disciplined else "nobody disciplines the clock"
 
     def read(self, now: int) -> Interval:
         """The interval that contains true time; `now` is the monotonic clock."""

@@ -6,12 +6,14 @@ The table of keys in ``docs/operations.md`` is made from this.
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import SECOND, parse_duration
 from vsync.config import RingConfig
 from vsync.frames import NOBODY
 from vsync.identity import Service
 from vsync.node.names import place
 from vsync.node.presets import PRESETS
+from vsync.node.timesource import servers_of
 
 HOSTNAME = "hostname"
 """In place of a number: that at the end of the host's name, and one (``vsync-0`` is member 1)."""
@@ -106,6 +108,15 @@ def _endpoint(value: object) -> str:
     return str(value)
 
 
+def _time_source(value: object) -> str:
+    said = ",".join(map(_text, value)) if isinstance(value, list) else _text(value)
+    try:
+        servers_of(said)
+    except BadConfig:
+        raise Refused from None
+    return said
+
+
 def _metrics(value: object) -> str:
     text = _text(value)
     return text if is_number(text) and int(text) < 1 << 16 else _endpoint(text)
@@ -194,6 +205,12 @@ KEYS: Mapping[str, Key] = {
         'a duration such as "60s"',
         '"0s"; with [discovery] "30s"',
         "how long to wait for members to be found; names may be found later, too",
+    ),
+    "time_source": Key(
+        _time_source,
+        '"kernel", "chronyd", "none", or NTP servers: "ntp1,ntp2" or a list',
+        '"kernel"',
+        "what tells the time, and how far it can be off",
     ),
 }
 DISCOVERY: Mapping[str, Key] = {

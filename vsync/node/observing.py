@@ -199,6 +199,7 @@ class Observer:
             "encrypted": not isinstance(loop.sealer, PlainSealer),
             "offload": {"sends": sockets.sends_segments, "receives": sockets.takes_segments},
             "clock_error_ns": loop.clock.read(time.monotonic_ns()).error,
+            "time_source": {"name": loop.clock.source, "state": loop.clock.state},
             "changes": self._changes.aged(now),
         }
 

@@ -80,6 +80,7 @@ class Settings:
     status_socket: str | None = None
     metrics: str | None = None
     wait_for_peers: int | None = None
+    time_source: str | None = None
     preset: str | None = None
     discovery: Discovery | None = None
     ring: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,275 @@
+"""What tells a member the time, by its name on the command line or in a file.  [I/O]
+
+======================  ==========================================================================
+``kernel``              the system's clock, with the bound that its kernel keeps
+``chronyd``             the system's clock, with the bound that the chronyd of this machine tracks
+``HOST[,HOST...]``      a clock of our own, kept to these NTP servers; the system's is left alone
+``none``                the system's clock, of which nothing is known
+======================  ==========================================================================
+
+A source is read at every step of the ring, so it only ever reads memory: what takes longer has a
+thread of its own.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+from clocksync.chronyd import Tracking, read_tracking
+from clocksync.kernel_clock import UNSYNCHRONISED_NS
+from clocksync.measuring.settings import HostSpec
+from clocksync.ntp.sample import MAX_DRIFT_PPM
+from clocksync.runtime.clocks import drift_allowance
+from clocksync.runtime.errors import BadConfig, NotSynchronised
+from clocksync.runtime.interval import Interval
+from clocksync.steering.disciplined import UNRESOLVED, DisciplineRun
+from clocksync.steering.states import HostJudged, State, StateChanged
+from vsync.node.clock import SystemClock
+from vsync.node.lookups import Note
+
+KERNEL, CHRONYD, NONE = WORDS = ("kernel", "chronyd", "none")
+"""Sources that are one word."""
+ASK_CHRONYD_S = 2.0
+"""Between two questions the bound grows by 500 ppm: by a millisecond at the most."""
+END_S = 5.0
+NOT_YET = "not synchronised"
+"""What :mod:`clocksync.chronyd` says of a chronyd that runs and has no time yet."""
+
+
+class Named(Protocol):
+    """A time source that says what it is, and how it is, in a few words."""
+
+    name: str
+
+    @property
+    def state(self) -> str: ...
+
+    def now(self) -> Interval: ...
+
+
+class Unknown:
+    """The system's clock, of which nothing is known."""
+
+    name = NONE
+    state = "nothing is known"
+
+    def now(self) -> Interval:
+        """As wide as of a clock that nobody disciplines."""
+        return Interval.around(time.time_ns(), UNSYNCHRONISED_NS)
+
+    def at(self, system_ns: int) -> int:
+        """It is the system's clock."""
+        return system_ns
+
+
+class Chronyd:
+    """The system's clock, with the bound that the chronyd of this machine tracks.
+
+    The bound lies around the clock itself, chronyd's correction under way included, so that what
+    the clock shows stays the middle, smooth as chronyd steers it. While chronyd does not answer,
+    the bound grows. A step of the clock by somebody else is seen with the next answer.
+
+    Args:
+        note: is told, a line each, when chronyd stops to answer, and when it answers again.
+        read: asks it.
+
+    Raises:
+        BadConfig: there is no chronyd that answers.
+    """
+
+    name = CHRONYD
+
+    def __init__(self, note: Note, read: Callable[[], Tracking] = read_tracking) -> None:
+        self._note, self._read = note, read
+        self._known: tuple[int, int] | None = None  # a bound, and when it held; replaced whole
+        self.state = ""
+        self._over = threading.Event()
+        try:
+            self._ask()
+        except NotSynchronised as error:
+            if NOT_YET not in error.reason:
+                raise BadConfig(
+                    f"time source chronyd: {error.reason}: start it, or name another source"
+                ) from None
+            self._lost(error.reason)
+        self._thread = threading.Thread(target=self._run, name="vsync-chronyd", daemon=True)
+
+    def start(self) -> None:
+        """Keep asking."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._over.set()
+
+    def now(self) -> Interval:
+        """The interval that contains true time now."""
+        known, wall = self._known, time.time_ns()
+        if known is None:
+            return Interval.around(wall, UNSYNCHRONISED_NS)
+        error, at = known
+        grown = drift_allowance(time.monotonic_ns() - at, MAX_DRIFT_PPM)
+        return Interval.around(wall, min(error + grown, UNSYNCHRONISED_NS))
+
+    def at(self, system_ns: int) -> int:
+        """It is the system's clock."""
+        return system_ns
+
+    def renew(self) -> None:
+        """Ask for the bound now."""
+        try:
+            self._ask()
+        except NotSynchronised as error:
+            if self._known is None or self.state == "synchronised":
+                self._lost(error.reason)
+
+    def _ask(self) -> None:
+        asked = time.monotonic_ns()
+        interval = self._read().interval
+        # As of when it was asked: the bound has grown since, if anything.
+        self._known = max(interval.latest, -interval.earliest), asked
+        if self.state not in ("", "synchronised"):
+            self._note("time source chronyd: synchronised")
+        self.state = "synchronised"
+
+    def _lost(self, reason: str) -> None:
+        if self.state != reason:
+            self.state = reason
+            self._note(f"time source chronyd: {reason}; the bound grows until it is")
+
+    def _run(self) -> None:
+        while not self._over.wait(ASK_CHRONYD_S):
+            self.renew()
+
+
+class Servers:
+    """A clock kept to NTP servers by :func:`clocksync.discipline`, in a thread of its own.
+
+    Args:
+        hosts: as ``clocksync discipline`` takes them.
+        note: is told, a line each, of names that do not resolve, and when the servers are lost and
+            found again.
+    """
+
+    def __init__(self, hosts: list[str], note: Note) -> None:
+        self.name = ",".join(hosts)
+        self._hosts, self._note = hosts, note
+        self._run = DisciplineRun(hosts, on_event=self._on_event)
+        self._was_lost = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = asyncio.Event()
+        self._thread = threading.Thread(target=self._follow, name="vsync-time", daemon=True)
+
+    @property
+    def state(self) -> str:
+        """How the clock stands to true time."""
+        return self._run.clock.state.value
+
+    def start(self) -> None:
+        """Begin to measure."""
+        self._loop = asyncio.new_event_loop()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Measure no more."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self._over.set)
+            self._thread.join(END_S)
+
+    def now(self) -> Interval:
+        """The interval that contains true time now, around what the clock shows.
+
+        Raises:
+            NotSynchronised: no majority of the servers was heard yet.
+        """
+        clock = self._run.clock
+        reading, error = clock.read(), clock.error_bound_ns()
+        if error is None:
+            raise NotSynchronised("no majority of the servers was heard yet")
+        return Interval.around(reading, error)
+
+    def at(self, system_ns: int) -> int:
+        """What the clock showed when the system's clock showed that, a moment ago."""
+        return self._run.clock.at(system_ns)
+
+    def _follow(self) -> None:
+        assert self._loop is not None, "started"
+        try:
+            self._loop.run_until_complete(self._measure())
+        except OSError as error:
+            self._note(f"time source {self.name}: {error.strerror or error}")
+        finally:
+            self._loop.close()
+
+    async def _measure(self) -> None:
+        async with self._run:
+            await self._over.wait()
+
+    def _on_event(self, event: object) -> None:
+        if isinstance(event, HostJudged) and event.standing == UNRESOLVED:
+            self._note(f"time source {self._hosts[event.host]}: {event.reason}; tried again")
+        elif isinstance(event, StateChanged):
+            is_lost = event.after in (State.HOLDOVER, State.UNLOCKED)
+            if is_lost or self._was_lost:
+                self._note(f"time source {self.name}: {event}")
+            self._was_lost = is_lost
+
+
+def servers_of(said: str) -> list[str]:
+    """The servers that a source names; none where it is one of the words.
+
+    Raises:
+        BadConfig: it is neither.
+
+    >>> servers_of("chronyd"), servers_of("ntp1.example, 10.0.0.9:1123")
+    ([], ['ntp1.example', '10.0.0.9:1123'])
+    """
+    if said in WORDS:
+        return []
+    hosts = [host.strip() for host in said.split(",")]
+    for host in hosts:
+        if host in WORDS:
+            raise BadConfig(f"time source {said}: {host} stands alone")
+        spec = HostSpec.parse(host)
+        if spec.nts or spec.ptp is not None:
+            raise BadConfig(f"time source {host}: servers are asked by plain NTP here")
+    if len(set(hosts)) < len(hosts):
+        raise BadConfig(f"time source {said}: a server is named twice")
+    return hosts
+
+
+@contextmanager
+def opened(said: str, note: Note) -> Iterator[Named | None]:
+    """The time source of that name, kept up to date until the end; None: the kernel's.
+
+    Raises:
+        BadConfig: there is no such source here; one line.
+    """
+    hosts = servers_of(said)
+    if said in (KERNEL, NONE):
+        yield None if said == KERNEL else Unknown()
+        return
+    source = Servers(hosts, note) if hosts else Chronyd(note)
+    source.start()
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def bound_now(said: str) -> int | None:
+    """How far the clock can be off now, ns, as a source says that can be asked at once; None: it
+    takes longer.
+
+    Raises:
+        BadConfig: it cannot be used.
+    """
+    if servers_of(said):
+        return None
+    if said == KERNEL:
+        return SystemClock().error_ns
+    return (Unknown() if said == NONE else Chronyd(lambda line: None)).now().error
