@@ -99,7 +99,7 @@ def _facts(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "up", _age(told["uptime_ns"])
     yield "listens on", told["listen"]
     for member, name in told["names"].items():
-        failures = f", looked up in vain {name['failures']:,} times" if name["failures"] else ""
+        failures = f" (lookups in vain: {name['failures']:,})" if name["failures"] else ""
         yield f"member {member}", f"{name['name']}: {name['address'] or 'not found yet'}{failures}"
     yield "state", told["state"]
     yield "ring", told["ring"]["id"]
