@@ -11,12 +11,11 @@ A source is read at every step of the ring, so it only ever reads memory: what t
 thread of its own.
 """
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Protocol
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
 from clocksync.chronyd import Tracking, read_tracking
 from clocksync.kernel_clock import UNSYNCHRONISED_NS
@@ -25,16 +24,16 @@ from clocksync.ntp.sample import MAX_DRIFT_PPM
 from clocksync.runtime.clocks import drift_allowance
 from clocksync.runtime.errors import BadConfig, NotSynchronised
 from clocksync.runtime.interval import Interval
-from clocksync.steering.disciplined import UNRESOLVED, DisciplineRun
-from clocksync.steering.states import HostJudged, State, StateChanged
 from vsync.node.clock import SystemClock
 from vsync.node.lookups import Note
+
+if TYPE_CHECKING:
+    from vsync.node.timeservers import Servers
 
 KERNEL, CHRONYD, NONE = WORDS = ("kernel", "chronyd", "none")
 """Sources that are one word."""
 ASK_CHRONYD_S = 2.0
 """Between two questions the bound grows by 500 ppm: by a millisecond at the most."""
-END_S = 5.0
 NOT_YET = "not synchronised"
 """What :mod:`clocksync.chronyd` says of a chronyd that runs and has no time yet."""
 
@@ -145,80 +144,6 @@ class Chronyd:
             self.renew()
 
 
-class Servers:
-    """A clock kept to NTP servers by :func:`clocksync.discipline`, in a thread of its own.
-
-    Args:
-        hosts: as ``clocksync discipline`` takes them.
-        note: is told, a line each, of names that do not resolve, and when the servers are lost and
-            found again.
-    """
-
-    def __init__(self, hosts: list[str], note: Note) -> None:
-        self.name = ",".join(hosts)
-        self._hosts, self._note = hosts, note
-        self._run = DisciplineRun(hosts, on_event=self._on_event)
-        self._was_lost = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._over = asyncio.Event()
-        self._thread = threading.Thread(target=self._follow, name="vsync-time", daemon=True)
-
-    @property
-    def state(self) -> str:
-        """How the clock stands to true time."""
-        return self._run.clock.state.value
-
-    def start(self) -> None:
-        """Begin to measure."""
-        self._loop = asyncio.new_event_loop()
-        self._thread.start()
-
-    def close(self) -> None:
-        """Measure no more."""
-        if self._loop is not None:
-            with suppress(RuntimeError):  # it has ended already
-                self._loop.call_soon_threadsafe(self._over.set)
-            self._thread.join(END_S)
-
-    def now(self) -> Interval:
-        """The interval that contains true time now, around what the clock shows.
-
-        Raises:
-            NotSynchronised: no majority of the servers was heard yet.
-        """
-        clock = self._run.clock
-        reading, error = clock.read(), clock.error_bound_ns()
-        if error is None:
-            raise NotSynchronised("no majority of the servers was heard yet")
-        return Interval.around(reading, error)
-
-    def at(self, system_ns: int) -> int:
-        """What the clock showed when the system's clock showed that, a moment ago."""
-        return self._run.clock.at(system_ns)
-
-    def _follow(self) -> None:
-        assert self._loop is not None, "started"
-        try:
-            self._loop.run_until_complete(self._measure())
-        except OSError as error:
-            self._note(f"time source {self.name}: {error.strerror or error}")
-        finally:
-            self._loop.close()
-
-    async def _measure(self) -> None:
-        async with self._run:
-            await self._over.wait()
-
-    def _on_event(self, event: object) -> None:
-        if isinstance(event, HostJudged) and event.standing == UNRESOLVED:
-            self._note(f"time source {self._hosts[event.host]}: {event.reason}; tried again")
-        elif isinstance(event, StateChanged):
-            is_lost = event.after in (State.HOLDOVER, State.UNLOCKED)
-            if is_lost or self._was_lost:
-                self._note(f"time source {self.name}: {event}")
-            self._was_lost = is_lost
-
-
 def servers_of(said: str) -> list[str]:
     """The servers that a source names; none where it is one of the words.
 
@@ -253,12 +178,18 @@ def opened(said: str, note: Note) -> Iterator[Named | None]:
     if said in (KERNEL, NONE):
         yield None if said == KERNEL else Unknown()
         return
-    source = Servers(hosts, note) if hosts else Chronyd(note)
+    source = _servers(hosts, note) if hosts else Chronyd(note)
     source.start()
     try:
         yield source
     finally:
         source.close()
+
+
+def _servers(hosts: list[str], note: Note) -> "Servers":
+    from vsync.node.timeservers import Servers  # what measures takes a while to load
+
+    return Servers(hosts, note)
 
 
 def bound_now(said: str) -> int | None:

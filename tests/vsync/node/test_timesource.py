@@ -13,7 +13,8 @@ from clocksync.runtime.units import SECOND
 from clocksync.serve import Server
 from vsync.node import timesource
 from vsync.node.clock import GivenClock
-from vsync.node.timesource import Chronyd, Servers, bound_now, opened, servers_of
+from vsync.node.timeservers import Servers
+from vsync.node.timesource import Chronyd, bound_now, opened, servers_of
 
 SOON_S = 30.0
 
