@@ -310,6 +310,12 @@ class Group(Side):
         """
         return await self._entry.locks(name, service, policy, leases)
 
+    def locks_told(self) -> list[dict[str, object]] | None:
+        """Who holds which lock and who waits, as this member knows; None: no lock service is used.
+        From any thread."""
+        services = [part for part in self._services.joined() if isinstance(part, Locks)]
+        return [each for part in services for each in part.told()] if services else None
+
     def _submit_of(self, payloads: Sequence[bytes], service: Service, number: int) -> bool:
         """What groups say goes to the ring, if it has room."""
         if self.has_ended:

@@ -221,6 +221,7 @@ class Joining:
             lambda: member.configuration,
             lambda: member.has_ended,
             names.described,
+            member.locks_told if isinstance(member, Group) else lambda: None,
         )
         if self.status is None:
             return

@@ -22,6 +22,9 @@ from vsync.replication.events import (
     Suspended,
 )
 
+TOLD_MOST = 50
+"""Locks that a status tells of."""
+
 
 class Grant:
     """A lock that was granted to us."""
@@ -172,6 +175,19 @@ class Locks(Joined):
         """Which member holds a lock, as this member knows: a local look, no message."""
         holder = self.core.table.holders.get(name.encode())
         return holder[0] if holder is not None and holder[0] else None
+
+    def told(self, most: int = TOLD_MOST) -> list[dict[str, object]]:
+        """Who holds what, and who waits, in the order of asking; `most` locks. From any thread."""
+        table = self.core.table
+        return [
+            {
+                "service": self.name,
+                "name": name.decode("utf-8", "replace"),
+                "holder": holder or None,
+                "waiting": [waiter for waiter, _ in list(table.queues.get(name, ()))[:most]],
+            }
+            for name, (holder, _, _) in list(table.holders.items())[:most]
+        ]
 
     async def acquire_many(self, names: Sequence[str]) -> list[Grant]:
         """Ask for several locks at once, and wait until all are ours.

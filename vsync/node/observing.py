@@ -98,6 +98,7 @@ class Observer:
         configuration: the configuration in force, as the application was told.
         has_ended: whether the member has.
         names: what is known of members that were given by name.
+        locks: who holds which lock, and who waits; None: no lock service is used.
     """
 
     def __init__(
@@ -107,11 +108,12 @@ class Observer:
         configuration: Callable[[], Configuration | None],
         has_ended: Callable[[], bool],
         names: Callable[[], dict[str, dict[str, Any]]] = dict,
+        locks: Callable[[], list[dict[str, object]] | None] = lambda: None,
     ) -> None:
         self.loop, self.group = loop, group
         self._clocks = Clocks(loop)
         self._configuration, self._has_ended = configuration, has_ended
-        self._names = names
+        self._names, self._locks = names, locks
         self._changes = Changes()
         loop.changes = self._changes
         self._began = time.monotonic_ns()
@@ -139,7 +141,7 @@ class Observer:
             if not self._last or time.monotonic_ns() - self._last_at > FRESH_NS:
                 told = self._ask()
                 # Here, not in the ring's thread: it takes milliseconds.
-                self._last = told | {"clocks": self._compared()}
+                self._last = told | {"clocks": self._compared(), "locks": self._locks()}
                 self._last_at = time.monotonic_ns()
             return self._last
 

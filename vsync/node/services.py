@@ -173,6 +173,10 @@ class Services:
         for part in self._parts.values():
             part.over(self.error)
 
+    def joined(self) -> list[Part]:
+        """What was joined, now. From any thread."""
+        return list(self._parts.values())
+
     def forget(self, name: str) -> None:
         """A group has been left."""
         self._parts.pop(name, None)

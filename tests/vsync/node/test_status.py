@@ -54,6 +54,23 @@ def test_members_on_one_ring_tell_the_same_of_it(tmp_path):
     asyncio.run(program())
 
 
+def test_who_holds_a_lock_and_who_waits_is_told(tmp_path):
+    async def program():
+        async with together(2, status=tmp_path) as groups:
+            path = tmp_path / "test-2.sock"
+            assert (await asyncio.to_thread(status.ask, path))["locks"] is None
+            first, second = [await group.locks() for group in groups]
+            async with asyncio.timeout(20), asyncio.TaskGroup() as tasks, first.lock("till"):
+                tasks.create_task(second.acquire_many(["till"]))
+                told = None
+                while not (told and told[0]["waiting"]):
+                    told = (await asyncio.to_thread(status.ask, path))["locks"]
+        held = {"service": "locks", "name": "till", "holder": 1, "waiting": [2]}
+        assert told == [held]
+
+    asyncio.run(program())
+
+
 def test_it_is_told_to_the_owner_only_and_is_gone_afterwards(tmp_path):
     path = tmp_path / "s"
     with alone(path):
