@@ -11,6 +11,7 @@ from clocksync.cli.berkeley import berkeley
 from clocksync.cli.capture import capture
 from clocksync.cli.convert import convert
 from clocksync.cli.cristian import cristian
+from clocksync.cli.dashboard import dashboard
 from clocksync.cli.discipline import discipline
 from clocksync.cli.doctor import doctor
 from clocksync.cli.gnss import gnss
@@ -39,6 +40,7 @@ app.command()(serve)
 app.command()(now)
 app.command()(gnss)
 app.command()(watch)
+app.command()(dashboard)
 app.command()(plot)
 app.command()(waitsync)
 app.command()(doctor)

@@ -1,0 +1,64 @@
+"""What the page's server lets in, and what it says with every answer. Pure.
+
+A page of somebody else's, open in the same browser, may send requests here. It cannot read the
+answers (no answer allows another origin), unless its *name* is made to point at us: DNS rebinding.
+So a request must name us by a number, as localhost, or as a name that we were told is ours: no
+stranger's name points here then.
+"""
+
+import ipaddress
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+        " img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+}
+
+
+def is_ours(host: str, names: frozenset[str] = frozenset()) -> bool:
+    """Whether a Host header names this server.
+
+    Args:
+        names: besides numbers and localhost, in lower case.
+
+    >>> [is_ours(host) for host in ("127.0.0.1:8765", "localhost", "[::1]:8765")]
+    [True, True, True]
+    >>> [is_ours(host) for host in ("evil.example:8765", "", "localhost.evil.example")]
+    [False, False, False]
+    """
+    if host.startswith("["):
+        name, closed, _ = host[1:].partition("]")
+        if not closed:
+            return False
+    else:
+        name = host.rpartition(":")[0] if ":" in host else host
+    name = name.lower().removesuffix(".")
+    return name == "localhost" or name in names or is_number(name)
+
+
+def is_number(name: str) -> bool:
+    """Whether it is an address in numbers."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach an address.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost")
+    (True, True, True)
+    >>> is_loopback("0.0.0.0"), is_loopback("10.0.0.1"), is_loopback("host1")
+    (False, False, False)
+    """
+    return address == "localhost" or (
+        is_number(address) and ipaddress.ip_address(address).is_loopback
+    )
