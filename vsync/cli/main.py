@@ -12,6 +12,7 @@ from clocksync.cli.running import run_app
 from vsync.cli.bench import bench
 from vsync.cli.check import check
 from vsync.cli.check_config import check_config
+from vsync.cli.dashboard import dashboard
 from vsync.cli.explain import explain
 from vsync.cli.join import join
 from vsync.cli.locks import locks
@@ -32,6 +33,7 @@ app.command()(status)
 app.command("check-config")(check_config)
 app.command()(bench)
 app.command()(locks)
+app.command()(dashboard)
 app.command()(simulate)
 app.command()(check)
 app.command()(explain)
