@@ -43,6 +43,7 @@ OF_EXTRA = {
     "fast": Check("python -c 'import uvloop'"),
     "plot": Check("ordering mutex --compare -n 2 --no-sockets --plot mutex.svg"),
     "campaign": Check("python -c 'import distributed'"),
+    "dashboard": Check("clocksync dashboard 127.0.0.1:1 --bind 192.0.2.1", 2),
     "metrics": Check("clocksync watch 127.0.0.1:1 --duration 100ms --metrics 0 --json", 2),
     "discovery": Check("python -c 'import zeroconf'"),
     "gnss": Check("python -c 'import hatanaka'"),
