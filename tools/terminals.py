@@ -58,6 +58,8 @@ class Terminal:
             self._shell.stdin.close()
         self._shell.wait()
         self._reader.join(GRACE_S)
+        assert self._shell.stdout is not None
+        self._shell.stdout.close()
 
     def type(self, command: str) -> None:
         """Enter a command, which reads nothing."""

@@ -83,7 +83,9 @@ def test_nothing_that_a_page_starts_outlives_it(tmp_path):
 
 
 def test_writing_puts_what_came_into_the_page(tmp_path):
-    page = page_with(tmp_path, "a", "<!-- run -->", "```console", "$ echo 1", "$ echo 2", "```", "b")
+    page = page_with(
+        tmp_path, "a", "<!-- run -->", "```console", "$ echo 1", "$ echo 2", "```", "b"
+    )
     assert main([str(page), "--write"]) == 0
     assert "$ echo 1\n1\n$ echo 2\n2\n```\nb\n" in page.read_text()
     assert main([str(page)]) == 0
@@ -127,5 +129,3 @@ def test_a_rewritten_page_keeps_what_is_around_a_block():
     text = "x\n<!-- run -->\n```console\n$ a\nold\n```\ny\n"
     [block] = blocks(text)
     assert rewritten(text, {block.span: [(block.steps[0], ["new"])]}) == text.replace("old", "new")
-
-
