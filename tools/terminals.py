@@ -66,7 +66,9 @@ class Terminal:
         # Sourced, so that a command of several lines is one, and none can read what is typed next.
         script = self._folder / f".typed-{self._shell.pid}"
         script.write_text(command + "\n", encoding="utf-8")
-        self._type(f"source ./{script.name} </dev/null; printf '{DONE}%d\\n' $?")
+        # What a command left in $? is there for the next one.
+        tell = f"_code=$?; printf '{DONE}%d\\n' $_code; (exit $_code)"
+        self._type(f"source ./{script.name} </dev/null; {tell}")
 
     def _type(self, line: str) -> None:
         assert self._shell.stdin is not None

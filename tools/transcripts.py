@@ -13,7 +13,7 @@ Words after the colon in ``<!-- run: varies until -->`` say more:
 ``varies``   numbers, units, times, digests and bars may be others than those shown
 ``until``    the commands are repeated until they print what is shown, for a while
 ``in=NAME``  in another terminal, whose last command may go on (``^C`` ends it)
-``exit=N``   the last command ends with this code, not with 0
+``exit=N``   the last command ends with this code, not with 0 (before ``$ echo $?`` any may come)
 =========== ======================================================================================
 
 A picture in the page's own folder is drawn by the page's commands, under that name. A line ``...``

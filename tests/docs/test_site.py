@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.site import docstrings, reference, sources, states
-
 pytest.importorskip("mkdocs", reason="needs the extra docs")
+
+from tools.site import docstrings, hooks, reference, sources, states
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -103,6 +103,27 @@ def test_no_docstring_shows_its_markup(site):
         text = page.read_text(encoding="utf-8")
         assert not re.search(r":(?:func|class|meth|mod):", text), page.name
         assert "<blockquote>" not in text, f"{page.name}: an example became a quotation"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<script src="https://cdn.example.org/x.js"></script>',
+        "<script async src=//cdn.example.org/x.js></script>",
+        '<img alt="a" src="http://example.org/a.png">',
+        '<link rel="stylesheet" href="https://fonts.example.org/css">',
+        '<link href="https://fonts.example.org" rel="preconnect">',
+    ],
+)
+def test_a_page_that_loads_something_from_elsewhere_is_refused(tmp_path, text):
+    (tmp_path / "a.html").write_text(f"<p>{text}</p>")
+    assert len(list(hooks.loads_from_elsewhere(tmp_path))) == 1
+
+
+def test_a_style_sheet_that_does_is_refused_and_a_link_to_click_is_not(tmp_path):
+    (tmp_path / "a.css").write_text("b{background:url('https://example.org/b.png')}")
+    (tmp_path / "a.html").write_text('<a href="https://example.org">x</a><img src="b.png">')
+    assert list(hooks.loads_from_elsewhere(tmp_path)) == ["a.css loads https://example.org/b.png"]
 
 
 def test_every_link_between_documents_leads_somewhere_in_the_repository_too():

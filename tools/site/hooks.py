@@ -6,6 +6,7 @@ turned, state diagrams drawn; and a site that would load something from elsewher
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def _commands() -> list[dict[str, Any]]:
     """A group for each program, its own page first."""
     groups: dict[str, list[dict[str, str]]] = {}
-    for path in reference.command_pages():
-        words = Path(path).stem
-        program = words.partition("-")[0]
-        groups.setdefault(program, []).append({words.replace("-", " "): path})
+    for words, *_ in reference.commands():
+        page = {" ".join(words): reference.page_of(words)}
+        groups.setdefault(words[0], []).append(page)
     return [{program: pages} for program, pages in groups.items()]
 
 
@@ -89,13 +89,17 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
 def on_post_build(config: MkDocsConfig) -> None:
     """Refuse a site that loads something from elsewhere."""
-    offences = []
-    for path in sorted(Path(config.site_dir).rglob("*")):
+    offences = list(loads_from_elsewhere(Path(config.site_dir)))
+    if offences:
+        raise PluginError("the site must load nothing from elsewhere:\n" + "\n".join(offences))
+
+
+def loads_from_elsewhere(site: Path) -> Iterator[str]:
+    """What pages and style sheets make a browser fetch that is not of the site."""
+    for path in sorted(site.rglob("*")):
         pattern = {".html": FETCHED, ".css": IMPORTED}.get(path.suffix)
         if pattern is None:
             continue
         for found in pattern.finditer(path.read_text(encoding="utf-8")):
             address = next(filter(None, found.groups()))
-            offences.append(f"{path.relative_to(config.site_dir)} loads {address}")
-    if offences:
-        raise PluginError("the site must load nothing from elsewhere:\n" + "\n".join(offences))
+            yield f"{path.relative_to(site)} loads {address}"

@@ -98,14 +98,22 @@ def _definition(home: str, name: str) -> str:
     return home
 
 
+def commands() -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Each command: its words, itself, and the program that it belongs to."""
+    for program, module in COMMANDS.items():
+        top = typer.main.get_command(import_module(module).app)
+        for words, each in _walk(top, (program,)):
+            yield words, each, top
+
+
+def page_of(words: tuple[str, ...]) -> str:
+    """The path in ``docs/`` of a command's page."""
+    return f"reference/commands/{'-'.join(words)}.md"
+
+
 def command_pages() -> dict[str, str]:
     """Path in ``docs/`` and Markdown of a page for each command, subcommands on their own."""
-    pages = {}
-    for program, module in COMMANDS.items():
-        command = typer.main.get_command(import_module(module).app)
-        for words, each in _walk(command, (program,)):
-            pages[f"reference/commands/{'-'.join(words)}.md"] = _command_page(words, each)
-    return pages
+    return {page_of(words): _command_page(words, each, top) for words, each, top in commands()}
 
 
 def _walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -115,27 +123,26 @@ def _walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
             yield from _walk(each, (*words, name))
 
 
-def _command_page(words: tuple[str, ...], command: Any) -> str:
+def _command_page(words: tuple[str, ...], command: Any, top: Any) -> str:
     lines = [f"# {' '.join(words)}", "", "```console", f"$ {' '.join(words)} --help"]
-    lines += [help_of(words, command), "```", ""]
-    under = sorted(getattr(command, "commands", {}))
-    if under:
+    lines += [help_of(words, top), "```", ""]
+    below = sorted(getattr(command, "commands", {}).items())
+    if below:
         lines += ["| command | |", "| --- | --- |"]
-        for name in under:
-            short = command.commands[name].get_short_help_str(200).replace("|", r"\|")
-            lines.append(
-                f"| [{' '.join((*words, name))}]({'-'.join((*words, name))}.md) | {short} |"
-            )
+    for name, each in below:
+        path = page_of((*words, name)).rpartition("/")[2]
+        short = each.get_short_help_str(200).replace("|", r"\|")
+        lines.append(f"| [{' '.join((*words, name))}]({path}) | {short} |")
     return "\n".join(lines) + "\n"
 
 
-def help_of(words: tuple[str, ...], command: Any) -> str:
-    """What ``--help`` prints, at a fixed width."""
+def help_of(words: tuple[str, ...], top: Any) -> str:
+    """What a command's ``--help`` prints, at a fixed width."""
     shown = io.StringIO()
     with redirect_stdout(shown):
-        command.main(
-            ["--help"],
-            prog_name=" ".join(words),
+        top.main(
+            [*words[1:], "--help"],
+            prog_name=words[0],
             standalone_mode=False,
             terminal_width=WIDTH,
             max_content_width=WIDTH,
