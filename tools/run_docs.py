@@ -134,6 +134,8 @@ def play(page: Path) -> Played:
     text = page.read_text(encoding="utf-8")
     folder = Path(tempfile.mkdtemp(prefix="docs-"))
     try:
+        for name in ("examples", "tests"):
+            (folder / name).symlink_to(ROOT / name)  # as in a checkout
         with ExitStack() as stack:
             stage = Stage(folder, stack)
             for block in blocks(text):
