@@ -137,6 +137,16 @@ def test_every_link_between_documents_leads_somewhere_in_the_repository_too():
     assert dead == []
 
 
+def test_a_list_stands_apart_from_the_text_above_it():
+    # Where the code is hosted it is a list all the same; on the site it would be one paragraph.
+    found = []
+    for path in sorted(DOCS.rglob("*.md")):
+        text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for each in re.finditer(r"^[^\s*|>#-](?!\. ).*\n(?:[-*]|1\.) .*", text, re.MULTILINE):
+            found.append(f"{path.name}: {each[0]}")
+    assert found == []
+
+
 def test_a_link_out_of_the_documentation_is_turned_and_a_dead_one_is_left_to_be_found():
     turned = sources.rewrite("how-to/x.md", "[a](../../vsync/config.py) [b](../../vsync/gone.py)")
     assert turned == "[a](../source/vsync/config.py.md) [b](../../vsync/gone.py)"
