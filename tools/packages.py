@@ -67,7 +67,9 @@ def build(folder: Path) -> tuple[Path, Path]:
 def extras() -> list[str]:
     """Those that users install: not what developing and measuring needs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [name for name in project["optional-dependencies"] if name not in ("dev", "bench")]
+    return [
+        name for name in project["optional-dependencies"] if name not in ("dev", "docs", "bench")
+    ]
 
 
 def try_extra(wheel: Path, extra: str, python: str, folder: Path) -> Iterator[str]:

@@ -142,8 +142,8 @@ def test_a_list_stands_apart_from_the_text_above_it():
     found = []
     for path in sorted(DOCS.rglob("*.md")):
         text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
-        for each in re.finditer(r"^[^\s*|>#-](?!\. ).*\n(?:[-*]|1\.) .*", text, re.MULTILINE):
-            found.append(f"{path.name}: {each[0]}")
+        lists = re.finditer(r"^[^\s*|>#-](?!\. ).*\n(?:[-*]|1\.) .*", text, re.MULTILINE)
+        found += [f"{path.name}: {each[0]}" for each in lists]
     assert found == []
 
 
