@@ -137,14 +137,17 @@ def test_every_link_between_documents_leads_somewhere_in_the_repository_too():
     assert dead == []
 
 
+CLINGING = re.compile(r"^(?![-*] |\d+\. |[ |>#]).+\n(?:[-*]|1\.) .*", re.MULTILINE)
+
+
 def test_a_list_stands_apart_from_the_text_above_it():
     # Where the code is hosted it is a list all the same; on the site it would be one paragraph.
-    found = []
+    assert CLINGING.search("**Why.**\n- this\n")
+    assert not CLINGING.search("**Why.**\n\n- this\n- that\n  and more\n- the third\n")
     for path in sorted(DOCS.rglob("*.md")):
         text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
-        lists = re.finditer(r"^[^\s*|>#-](?!\. ).*\n(?:[-*]|1\.) .*", text, re.MULTILINE)
-        found += [f"{path.name}: {each[0]}" for each in lists]
-    assert found == []
+        found = CLINGING.search(text)
+        assert not found, f"{path.name}: {found and found[0]}"
 
 
 def test_a_link_out_of_the_documentation_is_turned_and_a_dead_one_is_left_to_be_found():
