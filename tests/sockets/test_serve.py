@@ -134,7 +134,7 @@ def test_garbage_gets_silence_and_is_counted(client: socket.socket, batched: boo
         reply = ask(client, server, NtpPacket(transmit_timestamp=99))
     assert reply.origin_timestamp == 99
     counts = server.responder.counts
-    assert counts == {
+    assert +counts == {  # a batch counts what there was none of, too
         Outcome.TOO_SHORT: 3,
         Outcome.WRONG_VERSION: 1,
         Outcome.WRONG_MODE: 3,
