@@ -47,7 +47,8 @@ CHUNK = 16
 """Answers that share one reading of the clock as transmit timestamp: it is early by the time the
 kernel needs to send them, about 20 us for the last, which a client sees as delay."""
 WILDCARDS = ("0.0.0.0", "::")
-LONGEST_WAIT_MS = 3_600_000
+LONGEST_WAIT_MS = 1_000
+"""A signal that comes in the instant before a wait is handled after it: so none is long."""
 
 _BIND_ADVICE = {
     errno.EADDRINUSE: "is in use: choose another port, or 0 for any free one",
@@ -294,7 +295,9 @@ class Server:
             left = None if deadline is None else deadline - time.monotonic_ns()
             if left is not None and left <= 0:
                 break
-            wait_ms = None if left is None else min(LONGEST_WAIT_MS, left // MILLISECOND + 1)
+            wait_ms = LONGEST_WAIT_MS
+            if left is not None:
+                wait_ms = min(wait_ms, left // MILLISECOND + 1)
             for descriptor, _ in poll.poll(wait_ms):
                 most = BATCH if count is None else count - self.answered
                 if descriptor in endpoints and most > 0:

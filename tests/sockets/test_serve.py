@@ -184,6 +184,17 @@ def test_an_asynchronous_program_can_hold_a_server() -> None:
     assert abs(asyncio.run(main())) < 1
 
 
+def test_a_server_that_nobody_wakes_sees_by_itself_that_it_was_stopped() -> None:
+    """As where a signal's handler ran only after the wait had begun."""
+    server = Server(port=0)
+    server.open()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    server._stopping = True
+    thread.join(30)
+    assert not thread.is_alive()
+
+
 def test_a_server_can_be_stopped_from_elsewhere_and_started_again() -> None:
     server = Server(port=0)
     server.open()
