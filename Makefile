@@ -78,15 +78,15 @@ soak: $(INSTALLED) ## a ring under full load and random faults, half an hour (ro
 fuzz: $(INSTALLED) ## throw bytes at every decoder, for longer than CI does
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-docs: $(INSTALLED) ## build the documentation site into site/, strictly; what commands print is checked by make test
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir site
-	@echo 'open site/index.html'
+docs: $(INSTALLED) ## build the documentation site into out/site, strictly; what commands print is checked by make test
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo 'open out/site/index.html'
 
 package: $(INSTALLED) ## build wheel and sdist, and try them with and without each extra (minutes)
 	@$(BIN)/python -m tools.packages $(ARGS)
 
 clean: ## remove what the other targets made
-	@rm -rf $(VENV) .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site *.egg-info
+	@rm -rf $(VENV) .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist out/site *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is touched last: an installation that broke off is begun again.

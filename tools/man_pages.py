@@ -11,15 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer.main
-
 from clocksync import __version__
-from clocksync.cli.main import app as clocksync
-from ordering.cli import app as ordering
-from vsync.cli.main import app as vsync
+from tools.command_lines import PROGRAMS, program, walk
 
 FOLDER = Path(__file__).parent.parent / "man"
-PROGRAMS = {"clocksync": clocksync, "ordering": ordering, "vsync": vsync}
 
 _EXIT_STATUS = (
     ("0", "All is well."),
@@ -30,9 +25,9 @@ _EXIT_STATUS = (
 
 def page(name: str) -> str:
     """The manual page of a program, as roff."""
-    program = typer.main.get_command(PROGRAMS[name])
-    context = program.context_class(program, info_name=name)
-    about = _text(program.help)
+    group = program(name)
+    context = group.context_class(group, info_name=name)
+    about = _text(group.help)
     lines = [
         f'.TH {name.upper()} 1 "" "clocksync {__version__}" "User Commands"',
         ".SH NAME",
@@ -42,11 +37,11 @@ def page(name: str) -> str:
         "[OPTIONS] COMMAND [ARGUMENTS]...",
         ".SH DESCRIPTION",
         about,
-        *(line for part in (program.epilog,) if part for line in (".PP", _text(part))),
+        *(line for part in (group.epilog,) if part for line in (".PP", _text(part))),
         ".SH OPTIONS",
-        *_options(program, context),
+        *_options(group, context),
         ".SH COMMANDS",
-        *_commands(program, context),
+        *_commands(name),
         ".SH EXIT STATUS",
     ]
     for status, meaning in _EXIT_STATUS:
@@ -56,19 +51,19 @@ def page(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _commands(group: Any, context: Any) -> Iterator[str]:
-    for name, command in group.commands.items():
-        inner = command.context_class(command, info_name=name, parent=context)
+def _commands(name: str) -> Iterator[str]:
+    for words, command in walk(program(name), (name,)):
         if hasattr(command, "commands"):
-            yield from _commands(command, inner)
             continue
-        yield f".SS {_escaped(inner.command_path)}"
-        yield f".B {_escaped(inner.command_path)}"
-        yield _escaped(" ".join(command.collect_usage_pieces(inner)))
+        called = _escaped(" ".join(words))
+        context = command.context_class(command, info_name=" ".join(words))
+        yield f".SS {called}"
+        yield f".B {called}"
+        yield _escaped(" ".join(command.collect_usage_pieces(context)))
         for paragraph in (command.help or "").split("\n\n"):
             yield ".PP"
             yield _text(paragraph)
-        yield from _options(command, inner)
+        yield from _options(command, context)
 
 
 def _options(command: Any, context: Any) -> Iterator[str]:

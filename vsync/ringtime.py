@@ -191,7 +191,8 @@ class Stamper:
 
         A reading in the table is as old as the rotation took, at the most, and so much wider is
         what it says of now. A rotation can take long (a lost token, an idle ring); our own
-        oscillator leads from the last short one to here with a thousandth of that.
+        oscillator leads from the last short one to here with a thousandth of that. So a wider
+        reading takes its place only once it is old (`STEADY_AT_MOST_NS`).
         """
         rotation, steady = now_ns - before_ns, self.steady
         widest = None

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from clocksync.capture.packets import ETHERNET, PTP_ETHERNET, RAW
-from clocksync.capture.reader import INCOMING, OUTGOING
+from clocksync.capture.packets import ETHERNET, PACKET_OUTGOING, PTP_ETHERNET, RAW, way_of
+from clocksync.capture.reader import UNKNOWN_WAY
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.kernel import SO_TIMESTAMPNS, receive_stamp
 from clocksync.runtime.units import SECOND
 
-_ALL, _ATTACH_FILTER, _PACKET_OUTGOING, _LOOPBACK = 0x0003, 26, 4, 772
+_ALL, _ATTACH_FILTER, _LOOPBACK = 0x0003, 26, 772
 _IPV4, _IPV6 = 0x0800, 0x86DD
 _BUFFER_BYTES = 8 << 20
 _LOAD_PROTOCOL = (0x28, 0, 0, 0xFFFFF000)  # SKF_AD_OFF + SKF_AD_PROTOCOL
@@ -107,11 +107,9 @@ class LiveCapture:
             except OSError as error:
                 raise BadConfig(f"capturing ended: {error.strerror}") from None
             _, protocol, kind, hardware, source = address
-            if hardware == _LOOPBACK and kind == _PACKET_OUTGOING:
+            if hardware == _LOOPBACK and kind == PACKET_OUTGOING:
                 continue  # the loopback shows each packet twice
-            way = OUTGOING if kind == _PACKET_OUTGOING else INCOMING if kind < 3 else 0
-            if hardware == _LOOPBACK:
-                way = 0
+            way = UNKNOWN_WAY if hardware == _LOOPBACK else way_of(kind)
             stamp = receive_stamp(control)
             when = time.time_ns() if stamp is None else stamp.time
             link = RAW

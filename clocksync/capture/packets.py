@@ -15,6 +15,7 @@ NULL, ETHERNET, RAW, LOOP, COOKED, IPV4, IPV6, COOKED2 = 0, 1, 101, 108, 113, 22
 LINKS = frozenset({NULL, ETHERNET, 12, 14, RAW, LOOP, COOKED, IPV4, IPV6, COOKED2})
 """Link types that are read (the numbers of LINKTYPE_*; 12 and 14 are old ones of raw IP)."""
 
+PACKET_OUTGOING = 4
 _TAGS = frozenset({0x8100, 0x88A8, 0x9100})
 _EXTENSIONS = frozenset({0, 43, 60, 135})
 _FRAGMENT, _AUTHENTICATION, _UDP = 44, 51, 17
@@ -50,10 +51,10 @@ def locate(link: int, data: bytes, way: int = UNKNOWN_WAY) -> Located | None:
             return Located(data[6:12], data[:6], PTP_ETHERNET, PTP_ETHERNET, data[at:], way)
     elif link == COOKED:
         kind, at = data[14] << 8 | data[15], 16
-        way = _way(data[1])
+        way = way_of(data[1])
     elif link == COOKED2:
         kind, at = data[0] << 8 | data[1], 20
-        way = _way(data[10])
+        way = way_of(data[10])
     else:
         kind, at = 0, 4 if link in (NULL, LOOP) else 0
     if link != ETHERNET and kind in _TAGS:
@@ -66,10 +67,10 @@ def locate(link: int, data: bytes, way: int = UNKNOWN_WAY) -> Located | None:
     return _ipv6(data, at, way) if version == 6 else None
 
 
-def _way(kind: int) -> int:
-    """PACKET_HOST 0, PACKET_BROADCAST 1 and PACKET_MULTICAST 2 came in, 4 went out; 3 was for
-    somebody else."""
-    return OUTGOING if kind == 4 else INCOMING if kind < 3 else UNKNOWN_WAY
+def way_of(kind: int) -> int:
+    """Which way a packet went, by the kernel's word for it: PACKET_HOST 0, PACKET_BROADCAST 1 and
+    PACKET_MULTICAST 2 came in, PACKET_OUTGOING 4 went out; 3 was for somebody else."""
+    return OUTGOING if kind == PACKET_OUTGOING else INCOMING if kind < 3 else UNKNOWN_WAY
 
 
 def _ipv4(data: bytes, at: int, way: int) -> Located | None:

@@ -26,11 +26,12 @@ def draw(result: Result, path: Path) -> int:
 
 
 def _series(row: Row, samples: list[Sample]) -> Series:
-    pair = row.pair
-    other = host_name(pair, False) if row.relative_to == "client" else "the capture's clock"
-    series = Series(f"{host_name(pair, True)} − {other}, {pair.protocol.value}")
-    if other != host_name(pair, False):
-        series.host += f" with {host_name(pair, False)}"
+    client, server = host_name(row.pair, False), host_name(row.pair, True)
+    protocol = row.pair.protocol.value
+    if row.relative_to == "client":
+        series = Series(f"{server} − {client}, {protocol}")
+    else:
+        series = Series(f"{server} − the capture's clock, {protocol} with {client}")
     for sample in samples:
         offset = to_seconds(sample.offset_ns)
         bound = to_seconds(path_bound_ns(sample))

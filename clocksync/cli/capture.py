@@ -110,7 +110,7 @@ def capture(
     if csv:
         typer.echo(CSV_HEAD)
     place = None if at is At.AUTO else Place(at.value)
-    with once_told() as is_stopped, progress() as update:
+    with once_told() as is_stopped, _progress() as update:
         if is_interface:
             result = watch_interface(
                 source,
@@ -192,7 +192,7 @@ def _printer(
 
 
 @contextmanager
-def progress() -> "Iterator[Callable[[int, int], None]]":
+def _progress() -> "Iterator[Callable[[int, int], None]]":
     """A bar on a terminal's standard error while it reads; nothing elsewhere."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda done, total: None

@@ -177,11 +177,11 @@ async def _peers(agent: peer_options.Host, host: str) -> "PeerSettings":
     from dataclasses import replace
 
     from clocksync.peers.endpoint import DEFAULT_PORT
-    from clocksync.runtime.addresses import numeric
+    from clocksync.runtime.addresses import is_loopback, numeric
 
     where = await numeric(host, DEFAULT_PORT)
     if not agent.listen:
-        is_local = where[0].startswith("127.") or where[0] == "::1"
+        is_local = is_loopback(where[0])
         any_address = ("[::1]" if is_local else "[::]") if ":" in where[0] else None
         bind = any_address or ("127.0.0.1" if is_local else "0.0.0.0")
         agent = replace(agent, listen=f"{bind}:0")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clocksync.cli import options
-from clocksync.cli.options import duration
+from clocksync.dashboard import PORT
+from clocksync.exposition import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -15,26 +16,17 @@ if TYPE_CHECKING:
     from clocksync.runtime.errors import ToolkitError
     from clocksync.watching.rows import Target
 
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")]
+Bind = Annotated[str, typer.Option(metavar="ADDRESS", help="Where to serve it.")]
+
 
 def dashboard(
-    hosts: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[HOST[:PORT]]...", help="NTP servers; port 123 by default.", show_default=False
-        ),
-    ] = None,
+    hosts: options.Hosts = None,
     inventory: options.Inventory = None,
     group: options.Group = None,
-    interval: Annotated[
-        int,
-        typer.Option(
-            parser=duration,
-            metavar="DURATION",
-            help="Between rounds of requests; for servers of others 64s.",
-        ),
-    ] = "2s",  # type: ignore[assignment]
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8765,
-    bind: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to serve it.")] = "127.0.0.1",
+    interval: options.Rounds = "2s",  # type: ignore[assignment]
+    port: Port = PORT,
+    bind: Bind = LOOPBACK,
     ipv4: options.IPv4 = False,
     ipv6: options.IPv6 = False,
 ) -> None:
@@ -43,9 +35,7 @@ def dashboard(
     The same figures as `clocksync watch` prints. The page only shows; it loads nothing from
     elsewhere. Ends on Ctrl-C.
     """
-    from clocksync.cli.watch import _targets
-
-    targets = _targets(hosts, inventory, group)
+    targets = options.targets(hosts, inventory, group)
     asyncio.run(_run(targets, interval, options.family(ipv4, ipv6), port, bind))
 
 

@@ -12,6 +12,7 @@ from clocksync.runtime.units import parse_duration
 
 if TYPE_CHECKING:
     from clocksync.inventory import Entry
+    from clocksync.watching.rows import Target
 
 
 def duration(text: str) -> int:
@@ -66,6 +67,22 @@ Group = Annotated[
 ]
 
 
+Hosts = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[HOST[:PORT]]...", help="NTP servers; port 123 by default.", show_default=False
+    ),
+]
+Rounds = Annotated[
+    int,
+    typer.Option(
+        parser=duration,
+        metavar="DURATION",
+        help="Between rounds of requests; for servers of others 64s.",
+    ),
+]
+
+
 def entries(inventory: Path | None, groups: list[str] | None) -> "tuple[Entry, ...]":
     """The hosts of the inventory file that are asked for; none where there is no file.
 
@@ -89,3 +106,22 @@ def entries(inventory: Path | None, groups: list[str] | None) -> "tuple[Entry, .
     if len(data) > BYTES_MAX:
         raise BadConfig(f"{inventory}: no inventory: it is larger than {BYTES_MAX >> 20} MB")
     return select(parse_inventory(text, str(inventory)), groups or (), str(inventory))
+
+
+def targets(
+    hosts: list[str] | None, inventory: Path | None, groups: list[str] | None
+) -> "list[Target]":
+    """What to watch: the hosts of the inventory file, and those that are named.
+
+    Raises:
+        BadConfig: there are none, or one cannot be read.
+    """
+    from clocksync.watching.rows import Target
+
+    found = [entry.target for entry in entries(inventory, groups)]
+    found += [Target.parse(host) for host in hosts or []]
+    if not found:
+        raise BadConfig(
+            "name at least one host, for example: clocksync watch pool.ntp.org --interval 64s"
+        )
+    return found

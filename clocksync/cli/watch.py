@@ -2,34 +2,19 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from clocksync.cli import options
 from clocksync.cli.options import duration
 
-if TYPE_CHECKING:
-    from clocksync.watching.rows import Target
-
 
 def watch(
-    hosts: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[HOST[:PORT]]...", help="NTP servers; port 123 by default.", show_default=False
-        ),
-    ] = None,
+    hosts: options.Hosts = None,
     inventory: options.Inventory = None,
     group: options.Group = None,
-    interval: Annotated[
-        int,
-        typer.Option(
-            parser=duration,
-            metavar="DURATION",
-            help="Between rounds of requests; for servers of others 64s.",
-        ),
-    ] = "2s",  # type: ignore[assignment]
+    interval: options.Rounds = "2s",  # type: ignore[assignment]
     burst: Annotated[
         int, typer.Option(min=1, max=16, metavar="N", help="Requests to one host in a round.")
     ] = 2,
@@ -104,7 +89,7 @@ def watch(
     from clocksync.runtime.udp import SystemStampClock
     from clocksync.watching.settings import Limits, WatchSettings
 
-    targets = _targets(hosts, inventory, group)
+    targets = options.targets(hosts, inventory, group)
     if json and quiet:
         raise BadConfig("--json and --quiet exclude each other")
     settings = WatchSettings(
@@ -127,18 +112,3 @@ def watch(
             run_watch(targets, settings, output, address, for_, count, family, source)
         )
     raise typer.Exit(code)
-
-
-def _targets(
-    hosts: list[str] | None, inventory: Path | None, groups: list[str] | None
-) -> "list[Target]":
-    from clocksync.runtime.errors import BadConfig
-    from clocksync.watching.rows import Target
-
-    targets = [entry.target for entry in options.entries(inventory, groups)]
-    targets += [Target.parse(host) for host in hosts or []]
-    if not targets:
-        raise BadConfig(
-            "name at least one host, for example: clocksync watch pool.ntp.org --interval 64s"
-        )
-    return targets

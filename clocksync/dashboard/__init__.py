@@ -3,3 +3,6 @@
 ``docs/dashboard.md`` lists the messages. The server only ever tells; nothing on the page changes
 anything. :mod:`vsync.dashboard` tells the same page of groups.
 """
+
+PORT = 8765
+"""Where the page is, unless another is said."""

@@ -6,7 +6,7 @@ So a request must name us by a number, as localhost, or as a name that we were t
 stranger's name points here then.
 """
 
-import ipaddress
+from clocksync.runtime.addresses import is_loopback, is_numeric
 
 HEADERS = {
     "content-security-policy": (
@@ -39,26 +39,15 @@ def is_ours(host: str, names: frozenset[str] = frozenset()) -> bool:
     else:
         name = host.rpartition(":")[0] if ":" in host else host
     name = name.lower().removesuffix(".")
-    return name == "localhost" or name in names or is_number(name)
+    return name == "localhost" or name in names or is_numeric(name)
 
 
-def is_number(name: str) -> bool:
-    """Whether it is an address in numbers."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+def is_private(bind: str) -> bool:
+    """Whether only this machine reaches what is bound there.
 
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach an address.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost")
+    >>> is_private("127.0.0.1"), is_private("::1"), is_private("localhost")
     (True, True, True)
-    >>> is_loopback("0.0.0.0"), is_loopback("10.0.0.1"), is_loopback("host1")
+    >>> is_private("0.0.0.0"), is_private("10.0.0.1"), is_private("host1")
     (False, False, False)
     """
-    return address == "localhost" or (
-        is_number(address) and ipaddress.ip_address(address).is_loopback
-    )
+    return bind == "localhost" or is_loopback(bind)

@@ -10,17 +10,17 @@ import importlib
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from clocksync.dashboard.guard import HEADERS, is_loopback, is_number, is_ours
+from clocksync.dashboard import PORT
+from clocksync.dashboard.guard import HEADERS, is_ours, is_private
 from clocksync.dashboard.log import SCHEMA, Log, Message
-from clocksync.runtime.addresses import format_endpoint
+from clocksync.runtime.addresses import format_endpoint, is_numeric
 from clocksync.runtime.errors import BadConfig, MissingExtra
 
 PAGE = Path(__file__).parent / "page"
-PORT = 8765
 STREAMS_MAX = 32
 BREATH_S = 0.1
 """Between two pieces of a stream: what comes in between goes out together."""
@@ -170,7 +170,7 @@ class Server:
         self.port: int = self._sock.getsockname()[1]
         shown = "127.0.0.1" if bind == "0.0.0.0" else "::1" if bind == "::" else bind
         self.url = f"http://{format_endpoint(shown, self.port)}/"
-        names = frozenset() if is_loopback(bind) else frozenset(_names(bind))
+        names = frozenset() if is_private(bind) else frozenset(_names(bind))
         config = uvicorn.Config(
             application(board, names),
             log_config=None,
@@ -183,7 +183,7 @@ class Server:
         )
         self._server = uvicorn.Server(config)
         # Signals are the command's business.
-        self._server.capture_signals = _nothing
+        self._server.capture_signals = nullcontext
 
     async def run(self) -> None:
         """Serve until :meth:`stop`."""
@@ -196,14 +196,6 @@ class Server:
         """End all streams, then the server."""
         self._board.is_over = True
         self._server.should_exit = True
-
-
-class _nothing:  # noqa: N801 - stands where a function does
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 def _listening(bind: str, port: int) -> socket.socket:
@@ -227,7 +219,7 @@ def _listening(bind: str, port: int) -> socket.socket:
 
 
 def _names(bind: str) -> list[str]:
-    names = [] if is_number(bind) else [bind]
+    names = [] if is_numeric(bind) else [bind]
     with suppress(OSError):
         names += [socket.gethostname(), socket.getfqdn()]
     return [name.lower() for name in names]
@@ -235,6 +227,6 @@ def _names(bind: str) -> list[str]:
 
 def warning(bind: str) -> str | None:
     """What to say when others can look; None: they cannot."""
-    if is_loopback(bind):
+    if is_private(bind):
         return None
     return f"anybody who reaches {bind} can look at this page: it asks for no password"

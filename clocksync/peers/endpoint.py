@@ -21,6 +21,7 @@ from typing import Self
 
 from clocksync.peers.datagram import Datagrams
 from clocksync.peers.sealed import Sealed, Sealer
+from clocksync.runtime.addresses import is_loopback
 from clocksync.runtime.clocks import SoftwareClock
 from clocksync.runtime.core import Core, Effects
 from clocksync.runtime.errors import BadConfig
@@ -45,11 +46,6 @@ def fleet_number(name: str) -> int:
     """
     digest = hashlib.sha256(b"clocksync fleet " + name.encode()).digest()
     return max(1, int.from_bytes(digest[:4], "big"))
-
-
-def is_loopback(address: Address) -> bool:
-    """Whether only this machine reaches a numeric address."""
-    return address[0].startswith("127.") or address[0] == "::1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +81,7 @@ class PeerSettings:
         if self.key_file is not None and self.insecure_plaintext:
             raise BadConfig(BOTH)
         everybody = [self.listen, *self.addresses.values(), *self.contacts]
-        is_local = self.multicast is None and all(map(is_loopback, everybody))
+        is_local = self.multicast is None and all(is_loopback(host) for host, _ in everybody)
         if self.key_file is None and not self.insecure_plaintext and not is_local:
             raise BadConfig(NO_KEY)
 

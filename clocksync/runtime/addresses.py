@@ -1,7 +1,9 @@
 """Addresses as people write them, and the numeric form that sockets take.  [I/O]"""
 
 import asyncio
+import ipaddress
 import socket
+from collections.abc import Sequence
 from typing import cast
 
 from clocksync.runtime.errors import BadConfig
@@ -33,6 +35,28 @@ def format_endpoint(host: str, port: int | str) -> str:
     ('10.0.0.1:4000', '[fe80::1%eth0]:4000')
     """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_numeric(host: str) -> bool:
+    """Whether this is an address in numbers.
+
+    >>> is_numeric("10.0.0.1"), is_numeric("fe80::1%eth0"), is_numeric("db2.example")
+    (True, True, False)
+    """
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is an address in numbers that only this machine reaches.
+
+    >>> is_loopback("127.0.0.2"), is_loopback("::1"), is_loopback("10.0.0.1"), is_loopback("host1")
+    (True, True, False, False)
+    """
+    return is_numeric(host) and ipaddress.ip_address(host).is_loopback
 
 
 async def numeric(text: str, default_port: int | None = None) -> Address:
@@ -67,5 +91,11 @@ async def resolve(address: Address) -> Address:
     except OSError as error:
         raise BadConfig(f"{host} cannot be resolved: {error.strerror or error}") from None
     family, _, _, _, name = found[0]
-    scope = cast(tuple[int, ...], name)[3] if family == socket.AF_INET6 else 0
-    return str(name[0]).partition("%")[0] + (f"%{scope}" if scope else ""), int(name[1])
+    return from_sockaddr(family, name)
+
+
+def from_sockaddr(family: int, name: Sequence[object]) -> Address:
+    """An address out of what the system's resolver says, with its scope if it has one."""
+    scope = name[3] if family == socket.AF_INET6 else 0
+    host = str(name[0]).partition("%")[0] + (f"%{scope}" if scope else "")
+    return host, cast(int, name[1])

@@ -4,6 +4,7 @@ Version 1, the plain envelope, has the same first ten bytes (:mod:`clocksync.run
 that a node of either version can name the other's datagrams.
 """
 
+import hmac
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, NamedTuple
 
@@ -60,6 +61,13 @@ class Hello(Frame):
 
 HEADER_BYTES = layout(SealedHeader).fixed_size
 HELLO_BYTES = layout(Hello).fixed_size
+NONCE = slice(11, HEADER_BYTES)
+"""Where it stands in a sealed datagram: incarnation and counter."""
+
+
+def hello_tag(key: bytes, data: bytes | memoryview) -> bytes:
+    """The tag of a hello; `data` is what stands before it."""
+    return hmac.digest(key, data, "sha256")[:TAG_BYTES]
 
 
 class Opened(NamedTuple):

@@ -45,6 +45,7 @@ from clocksync.security.datagram import (
     UNKNOWN_KEY,
     VERSION,
     Hello,
+    hello_tag,
 )
 from clocksync.security.derivation import hello_key
 from clocksync.security.keyring import KeyRing
@@ -159,7 +160,7 @@ class Handshake:
         key = self._keys.get(hello.key)
         if key is None:
             raise MalformedFrame(UNKNOWN_KEY)
-        if not hmac.compare_digest(_tag(key, data[:-TAG_BYTES]), hello.tag):
+        if not hmac.compare_digest(hello_tag(key, data[:-TAG_BYTES]), hello.tag):
             raise MalformedFrame(BAD_TAG)
         return hello
 
@@ -199,8 +200,4 @@ class Handshake:
             _NO_TAG,
         )
         data = hello.encode()[:-TAG_BYTES]
-        self.outgoing.append((peer, data + _tag(self._keys[self._used], data)))
-
-
-def _tag(key: bytes, data: bytes | memoryview) -> bytes:
-    return hmac.digest(key, data, "sha256")[:TAG_BYTES]
+        self.outgoing.append((peer, data + hello_tag(self._keys[self._used], data)))

@@ -16,18 +16,19 @@ from clocksync.runtime.wire import layout
 from clocksync.security.datagram import (
     BAD_TAG,
     HEADER_BYTES,
+    NONCE,
     TAG_BYTES,
     UNKNOWN_INCARNATION,
     UNKNOWN_KEY,
     Hello,
     SealedHeader,
+    hello_tag,
 )
 from clocksync.security.derivation import datagram_key, hello_key
 from clocksync.security.keyring import KeyRing
 
 INCARNATIONS_MAX = 1_024
 _CLUSTERS_MAX = 64
-_NONCE = slice(11, HEADER_BYTES)
 _HEADER = layout(SealedHeader)
 
 
@@ -53,8 +54,7 @@ class Opener:
         """
         hello = Hello.decode(data)
         key = self._hello_key(hello.cluster, hello.key)
-        tag = hmac.digest(key, data[:-TAG_BYTES], "sha256")[:TAG_BYTES]
-        if not hmac.compare_digest(tag, hello.tag):
+        if not hmac.compare_digest(hello_tag(key, data[:-TAG_BYTES]), hello.tag):
             raise MalformedFrame(BAD_TAG)
         prefix = int.from_bytes(hello.incarnation[:4], "big")
         place = hello.cluster, hello.sender, prefix
@@ -75,7 +75,7 @@ class Opener:
         place = header.cluster, header.sender, header.incarnation, header.key
         cipher = self._ciphers.get(place) or self._cipher(*place)
         try:
-            return cipher.decrypt(data[_NONCE], data[HEADER_BYTES:], data[:HEADER_BYTES])
+            return cipher.decrypt(data[NONCE], data[HEADER_BYTES:], data[:HEADER_BYTES])
         except InvalidTag:
             raise MalformedFrame(BAD_TAG) from None
 

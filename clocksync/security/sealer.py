@@ -36,6 +36,7 @@ from clocksync.security.datagram import (
     BAD_TAG,
     HEADER_BYTES,
     INCARNATION_BYTES,
+    NONCE,
     REFLECTED,
     SUPERSEDED,
     TAG_BYTES,
@@ -63,7 +64,6 @@ _START = struct.pack(">HB", MAGIC, VERSION)
 _COMMON_BYTES = 10
 """What headers of all versions have in common."""
 _PREFIX = slice(11, 15)
-_NONCE = slice(11, HEADER_BYTES)
 _COUNTER_BYTES = 8
 assert _PARTS.size == HEADER_BYTES, "as SealedHeader declares"
 
@@ -174,7 +174,7 @@ class Sealer:
         if refusal is not None:
             raise MalformedFrame(refusal)
         try:
-            body = decrypt(data[_NONCE], data[HEADER_BYTES:], data[:HEADER_BYTES])
+            body = decrypt(data[NONCE], data[HEADER_BYTES:], data[:HEADER_BYTES])
         except InvalidTag:
             raise MalformedFrame(BAD_TAG) from None
         window.mark(counter)

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import typer
+from tools.command_lines import PROGRAMS, program, walk
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,11 +32,6 @@ RUNTIME = tuple(
     for name in ("core", "clocks", "interval", "units", "errors", "wire", "udp", "simulation")
 )
 
-COMMANDS = {
-    "clocksync": "clocksync.cli.main",
-    "ordering": "ordering.cli",
-    "vsync": "vsync.cli.main",
-}
 WIDTH = 96
 
 
@@ -100,9 +95,9 @@ def _definition(home: str, name: str) -> str:
 
 def commands() -> Iterator[tuple[tuple[str, ...], Any, Any]]:
     """Each command: its words, itself, and the program that it belongs to."""
-    for program, module in COMMANDS.items():
-        top = typer.main.get_command(import_module(module).app)
-        for words, each in _walk(top, (program,)):
+    for name in PROGRAMS:
+        top = program(name)
+        for words, each in sorted(walk(top, (name,)), key=lambda found: found[0]):
             yield words, each, top
 
 
@@ -114,13 +109,6 @@ def page_of(words: tuple[str, ...]) -> str:
 def command_pages() -> dict[str, str]:
     """Path in ``docs/`` and Markdown of a page for each command, subcommands on their own."""
     return {page_of(words): _command_page(words, each, top) for words, each, top in commands()}
-
-
-def _walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    yield words, command
-    for name, each in sorted(getattr(command, "commands", {}).items()):
-        if not each.hidden:
-            yield from _walk(each, (*words, name))
 
 
 def _command_page(words: tuple[str, ...], command: Any, top: Any) -> str:

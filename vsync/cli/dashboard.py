@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from clocksync.cli.dashboard import Bind, Port
+from clocksync.dashboard import PORT
+from clocksync.exposition import LOOPBACK
 from clocksync.runtime.errors import BadConfig
 
 
@@ -24,8 +27,8 @@ def dashboard(
             metavar="HISTORY", help="Show histories of one group, and what is appended; repeatable."
         ),
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8765,
-    bind: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to serve it.")] = "127.0.0.1",
+    port: Port = PORT,
+    bind: Bind = LOOPBACK,
 ) -> None:
     """Serve a page that shows a group: its ring, changes, messages in their order, timestamps.
 

@@ -19,8 +19,7 @@ class Telling:
         self._pid: int | None = None
         self._configuration: str | None = None
         self._is_silent = False
-        self._before: tuple[float, int, int, int] | None = None
-        self._last: dict[str, Any] = {}
+        self._before: tuple[float, int, int] | None = None
 
     def answer(self, told: Mapping[str, Any], at_s: float) -> Iterator[Message]:
         """It answered.
@@ -29,19 +28,12 @@ class Telling:
             KeyError, TypeError, ValueError: a member of another version.
         """
         node = self.node = int(told["id"])
-        if told["pid"] != self._pid or self._is_silent:
-            if told["pid"] != self._pid:
-                self._before, self._configuration = None, None
-            born_s = at_s - told["uptime_ns"] / SECOND
-            was_away = self._is_silent and told["pid"] == self._pid
+        is_new = told["pid"] != self._pid
+        if is_new or self._is_silent:
+            began_s = at_s - told["uptime_ns"] / SECOND if is_new else at_s
+            yield {"kind": "boot", "at_s": began_s, "node": node, "storage": "kept"}
             self._pid, self._is_silent = told["pid"], False
-            yield {
-                "kind": "boot",
-                "at_s": at_s if was_away else born_s,
-                "node": node,
-                "storage": "kept",
-            }
-            self._configuration = None
+            self._before = self._configuration = None
         configuration = told["configuration"]
         if configuration is not None and configuration["id"] != self._configuration:
             self._configuration = configuration["id"]
@@ -80,13 +72,12 @@ class Telling:
 
     def _status(self, told: Mapping[str, Any], at_s: float) -> Message:
         counts = (int(told["accepted"]["messages"]), int(told["rotations"]))
-        resent = int(told["retransmissions"])
         sent_rate = turn_rate = None
         if self._before is not None and at_s > self._before[0]:
             span = at_s - self._before[0]
             sent_rate = max(0, counts[0] - self._before[1]) / span
             turn_rate = max(0, counts[1] - self._before[2]) / span
-        self._before = at_s, *counts, resent
+        self._before = at_s, *counts
         locks = told.get("locks")
         rotation, queue = told["rotation_ns"], told["send_queue"]
         return {
@@ -100,7 +91,7 @@ class Telling:
             "rotation_s": None if rotation is None else rotation / SECOND,
             "sent_per_s": sent_rate,
             "turns_per_s": turn_rate,
-            "resent": resent,
+            "resent": int(told["retransmissions"]),
             "queued": int(queue["messages"]),
             "queued_max": int(queue["messages_max"]),
             "backlog_bytes": int(told["backlog_bytes"]),

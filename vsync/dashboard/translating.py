@@ -125,8 +125,6 @@ class Translator:
         self.share, self.load = share, load or Load()
         self.origin_ns = origin_ns
         self.newest_s = 0.0
-        self.is_quiet = False
-        """Whether the history says that it is over."""
         self._name = name
         self._lines = 0
         self._members: dict[int, tuple[int, ...]] = {}
@@ -174,9 +172,6 @@ class Translator:
     def event(self, event: Event) -> list[Message]:
         """One event that is told; one that is not gives nothing."""
         what, at = event["event"], event.get("at")
-        if what in ("quiet", "healed"):
-            self.is_quiet = what == "quiet"
-            return []
         make = _MAKERS.get(what)
         if make is None or not isinstance(at, int):
             return []

@@ -17,7 +17,7 @@ from clocksync.runtime.units import SECOND, format_duration
 from vsync.frames import NOBODY
 from vsync.identity import group_number
 from vsync.node.lookups import Note, look_up, numeric
-from vsync.node.names import is_numeric, place
+from vsync.node.names import is_address, place
 
 TRY_EVERY_S = 0.5
 QUIET_S = 1.0
@@ -42,7 +42,7 @@ def resolved(
         BadConfig: one of them cannot be an address, or a name.
     """
     ends = {peer: place(endpoint) for peer, endpoint in peers.items()}
-    found = {peer: numeric(end) for peer, end in ends.items() if is_numeric(end[0])}
+    found = {peer: numeric(end) for peer, end in ends.items() if is_address(end[0])}
     family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
     is_done, is_over = threading.Event(), threading.Event()
 

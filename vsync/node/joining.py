@@ -30,7 +30,7 @@ from vsync.node.group import Group
 from vsync.node.lookups import Lookups, Note, numeric
 from vsync.node.loop import BACKLOG_BYTES, RingLoop
 from vsync.node.multicasting import multicast_address
-from vsync.node.names import Names, is_numeric, place
+from vsync.node.names import Names, is_address, place
 from vsync.node.observing import Observer
 from vsync.node.sockets import Sockets
 from vsync.node.status import StatusServer, placed
@@ -189,7 +189,7 @@ class Joining:
         member = make(loop, self.quorum)
         member.keeps_events = self.events
         loop.listener = member
-        names = {peer: end for peer, end in ends.items() if not is_numeric(end[0])}
+        names = {peer: end for peer, end in ends.items() if not is_address(end[0])}
         self._lookups = self._look_up(loop, Names(names, peers))
         self._observe(member, self._lookups.names)
         for peer in peers:

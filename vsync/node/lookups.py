@@ -8,8 +8,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import cast
 
+from clocksync.runtime.addresses import from_sockaddr
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.mmsg import Address
 from vsync.node.names import Names, place
@@ -29,7 +29,7 @@ def look_up(end: Address, family: int = socket.AF_UNSPEC) -> list[Address]:
         found = socket.getaddrinfo(*end, family, socket.SOCK_DGRAM)
     except (OSError, UnicodeError):  # the last: a label no name can have
         return []
-    return list(dict.fromkeys(_address(family, name) for family, _, _, _, name in found))
+    return list(dict.fromkeys(from_sockaddr(family, name) for family, _, _, _, name in found))
 
 
 def numeric(endpoint: str | Address) -> Address:
@@ -43,13 +43,7 @@ def numeric(endpoint: str | Address) -> Address:
         family, _, _, _, name = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     except OSError as error:
         raise BadConfig(f"{host} cannot be resolved: {error.strerror or error}") from None
-    return _address(family, name)
-
-
-def _address(family: int, name: Sequence[object]) -> Address:
-    scope = name[3] if family == socket.AF_INET6 else 0
-    host = str(name[0]).partition("%")[0] + (f"%{scope}" if scope else "")
-    return host, cast(int, name[1])
+    return from_sockaddr(family, name)
 
 
 class Lookups:

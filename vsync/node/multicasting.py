@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from clocksync.runtime import kernel
+from clocksync.runtime.addresses import is_loopback
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.sockets import sockaddr
 
@@ -25,7 +26,6 @@ _MULTICAST = "ff12::"
 _FREE_NUMBERS = 0x8000_0000
 _ADDRESSES = Path("/proc/thread-self/net/if_inet6")  # of the network namespace that we are in
 
-_LOOPBACK = ("127.", "::1")
 _WILDCARDS = ("0.0.0.0", "::")
 
 
@@ -41,7 +41,7 @@ def multicast_address(
         the address, None if there is none; then, why not.
     """
     everybody = [listen, *peers.values()]
-    if any(host.startswith(_LOOPBACK[0]) or host == _LOOPBACK[1] for host, _ in everybody):
+    if any(is_loopback(host) for host, _ in everybody):
         return None, "members are on one machine"
     if any(host in _WILDCARDS for host, _ in everybody):
         return None, "it takes an address of one interface to listen on"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from socket import inet_aton
 from typing import Any
 
-from clocksync.runtime.addresses import format_endpoint, parse_endpoint
+from clocksync.runtime.addresses import format_endpoint, is_numeric, parse_endpoint
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.units import SECOND
@@ -29,21 +29,15 @@ NAME_MAX = 253
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 
 
-def is_numeric(host: str) -> bool:
-    """Whether this is an address, which nobody has to be asked for.
+def is_address(host: str) -> bool:
+    """Whether this is an address, which nobody has to be asked for: also such as 127.1, which
+    resolvers take for one.
 
-    >>> is_numeric("10.0.0.1"), is_numeric("fe80::1%eth0"), is_numeric("db2.example")
+    >>> is_address("fe80::1%eth0"), is_address("127.1"), is_address("db2.example")
     (True, True, False)
     """
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return _is_old_style(host)
-    return True
-
-
-def _is_old_style(host: str) -> bool:
-    """Such as 127.1, which resolvers take for an address."""
+    if is_numeric(host):
+        return True
     try:
         inet_aton(host)
     except (OSError, ValueError):
@@ -62,7 +56,7 @@ def place(endpoint: str | Address) -> Address:
     """
     host, port = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
     bare = host.partition("%")[0]
-    if is_numeric(host):
+    if is_address(host):
         if bare == host and ":" in host and ipaddress.ip_address(host).is_link_local:
             raise BadConfig(f"{host} is an address of a link: say of which, as {host}%eth0")
     elif not _can_be_a_name(host):
