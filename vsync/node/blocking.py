@@ -22,6 +22,7 @@ from vsync.events import (
     Observed,
 )
 from vsync.identity import WHOLE_RING, Service
+from vsync.node.locks import told_of
 from vsync.node.loop import Own, RingLoop, Room, Told
 from vsync.node.message import Event, Message, unfold
 from vsync.node.portal import (
@@ -192,6 +193,10 @@ class BlockingGroup(Side):
         """See :meth:`Group.locks`."""
         entering = self._portal.entry.locks(name, service, policy, leases)
         return BlockingLocks(self._portal, self._portal.call(entering, timeout))
+
+    def locks_told(self) -> list[dict[str, object]] | None:
+        """See :meth:`Group.locks_told`."""
+        return told_of(self._portal.services)
 
     # The ring's thread
 

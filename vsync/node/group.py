@@ -36,7 +36,7 @@ from vsync.events import (
 from vsync.identity import WHOLE_RING, Service
 from vsync.node.channel import ProcessGroup
 from vsync.node.entry import Entry
-from vsync.node.locks import Locks
+from vsync.node.locks import Locks, told_of
 from vsync.node.loop import Own, RingLoop, Room, Told
 from vsync.node.message import Event, Message, NotAMember, unfold
 from vsync.node.services import TOGETHER_MOST, Services
@@ -313,8 +313,7 @@ class Group(Side):
     def locks_told(self) -> list[dict[str, object]] | None:
         """Who holds which lock and who waits, as this member knows; None: no lock service is used.
         From any thread."""
-        services = [part for part in self._services.joined() if isinstance(part, Locks)]
-        return [each for part in services for each in part.told()] if services else None
+        return told_of(self._services)
 
     def _submit_of(self, payloads: Sequence[bytes], service: Service, number: int) -> bool:
         """What groups say goes to the ring, if it has room."""

@@ -221,7 +221,7 @@ class Joining:
             lambda: member.configuration,
             lambda: member.has_ended,
             names.described,
-            member.locks_told if isinstance(member, Group) else lambda: None,
+            member.locks_told,
         )
         if self.status is None:
             return

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from clocksync.runtime.addresses import parse_endpoint
+from clocksync.runtime.addresses import is_numeric, parse_endpoint
 from clocksync.runtime.errors import BadConfig
 from vsync.config import RingConfig
 from vsync.frames import NOBODY
@@ -117,7 +117,9 @@ class Settings:
         """
         preset = PRESETS[self.preset or "lan"]
         timeout = preset.token_timeout if self.token_timeout is None else self.token_timeout
-        headers = IPV6_HEADERS if (self.listen or "").startswith("[") else IPV4_HEADERS
+        host = parse_endpoint(self.listen)[0] if self.listen else ""
+        # A name may turn out to mean an IPv6 address, and a datagram must fit then too.
+        headers = IPV6_HEADERS if ":" in host or (host and not is_numeric(host)) else IPV4_HEADERS
         mtu = self.mtu_in_force
         more = {"datagram_bytes": mtu - headers} | dict(preset.differences(mtu))
         return RingConfig.within(timeout, **(more | dict(self.ring)))

@@ -28,7 +28,7 @@ EVENTS_KEPT = 1000
 
 
 class CommandRejected(ToolkitError):
-    """The command was applied by nobody, and will not be: there was no quorum. Submit it again."""
+    """The command was applied by nobody, and will not be: the quorum was gone. Submit it again."""
 
 
 class CommandDiscarded(ToolkitError):
@@ -72,6 +72,8 @@ class State(Joined, Generic[Machine]):
         self._next = 1
         self._pending: dict[int, Pending] = {}
         self._events: deque[StateEvent] = deque(maxlen=EVENTS_KEPT)
+        self._formed = asyncio.Event()
+        """Set once there was a quorum: a group that still gathers has rejected nothing yet."""
 
     @property
     def is_primary(self) -> bool:
@@ -84,8 +86,10 @@ class State(Joined, Generic[Machine]):
     ) -> object:
         """Have a command applied by all, and return its result here.
 
-        A local read sees it then. While it is not known whether there is a quorum, this waits:
-        use ``asyncio.timeout``. Cancelling stops the waiting, not the command.
+        A local read sees it then. While it is not known whether there is a quorum, and until there
+        was one for the first time since we are in, this waits: use ``asyncio.timeout``. Later on a
+        side without a quorum rejects at once. Cancelling stops the waiting, and not a command that
+        is on its way.
 
         Args:
             service: how it is ordered; default: that of the group.
@@ -99,7 +103,7 @@ class State(Joined, Generic[Machine]):
             NotAMember: we have left.
             ValueError: the command is larger than ``message_bytes_max``.
         """
-        await self._services.room()
+        await self._may_begin()
         (future,) = self._submit((command,), service, certain)
         return await future
 
@@ -111,8 +115,13 @@ class State(Joined, Generic[Machine]):
         certain: bool | None = None,
     ) -> list[object]:
         """Have several applied, in this order; see :meth:`submit`."""
-        await self._services.room()
+        await self._may_begin()
         return list(await asyncio.gather(*self._submit(commands, service, certain)))
+
+    async def _may_begin(self) -> None:
+        if self.replica.policy.is_exclusive:
+            await self._formed.wait()
+        await self._services.room()
 
     def _submit(
         self, commands: Sequence[bytes], service: Service | None, certain: bool | None
@@ -163,6 +172,8 @@ class State(Joined, Generic[Machine]):
         if isinstance(event, StateEvent):
             self._events.append(event)
             self._news.set()
+        if self.replica.is_primary:
+            self._formed.set()
         super().hear(event)
         if isinstance(event, Restored):
             self._look()
@@ -170,6 +181,7 @@ class State(Joined, Generic[Machine]):
     def over(self, error: BaseException) -> None:
         """See :class:`vsync.node.services.Part`."""
         super().over(error)
+        self._formed.set()  # whoever waits is told
         for handle in list(self._pending):
             self._fail(handle, error)
 

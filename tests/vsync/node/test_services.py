@@ -304,6 +304,28 @@ def test_a_member_that_comes_later_receives_the_state_while_others_go_on():
     run(program())
 
 
+def test_a_command_waits_for_the_group_to_form():
+    async def program():
+        first, *others = joinings(3, quorum=OF_THREE)
+        async with first as one:
+            early = await one.replicate("n", Counter())
+            asked = asyncio.ensure_future(early.submit(Counter.add(1)))
+            gone = await one.replicate("gone", Counter())
+            forlorn = asyncio.ensure_future(gone.submit(Counter.add(1)))
+            await asyncio.sleep(0)
+            await gone.leave()
+            with pytest.raises(GroupLeft):
+                await forlorn
+            assert early.view is not None
+            assert not asked.done()
+            async with others[0] as two, others[1] as three:
+                for group in (two, three):
+                    await group.replicate("n", Counter())
+                assert await asked == 1
+
+    run(program())
+
+
 def test_a_minority_rejects_and_the_majority_goes_on():
     async def program():
         async with together(3, quorum=OF_THREE) as groups:

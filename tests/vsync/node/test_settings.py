@@ -60,6 +60,21 @@ def test_nothing_said_is_the_local_network_as_ever():
     assert parse("", "f").config() == RingConfig.within(1_000_000_000, datagram_bytes=1472)
 
 
+@pytest.mark.parametrize(
+    ("listen", "size"),
+    [
+        ("10.0.0.1:5410", 1472),
+        ("[fd00::1]:5410", 1452),
+        ("[fe80::1%eth0]:5410", 1452),
+        ("shop-1.example:5410", 1452),
+    ],
+)
+def test_a_datagram_has_room_for_the_headers_of_the_address_or_of_any_that_a_name_may_mean(
+    listen, size
+):
+    assert parse(f'listen = "{listen}"', "f").config().datagram_bytes == size
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_each_preset_is_possible(name):
     config = parse(f'preset = "{name}"', "f").config()

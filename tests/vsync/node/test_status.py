@@ -71,6 +71,12 @@ def test_who_holds_a_lock_and_who_waits_is_told(tmp_path):
     asyncio.run(program())
 
 
+def test_a_program_without_asyncio_tells_of_its_locks_too(tmp_path):
+    with alone(tmp_path / "s") as group, group.locks().lock("till"):
+        told = status.ask(tmp_path / "s")["locks"]
+    assert told == [{"service": "locks", "name": "till", "holder": 1, "waiting": []}]
+
+
 def test_it_is_told_to_the_owner_only_and_is_gone_afterwards(tmp_path):
     path = tmp_path / "s"
     with alone(path):
