@@ -4,11 +4,12 @@ Most are what our design notes argue against, or what others' field reports name
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests.cluster.planted import Mutants
 from tests.cluster.replication_world import Plan
 from vsync.identity import Service
 from vsync.replication import offers, quorum
@@ -26,45 +27,10 @@ from vsync.replication.replica import COMMAND, SYNCED, Replica
 from vsync.replication.rounds import Receiver
 from vsync.replication.standing import Standing
 
-Plant = Callable[[pytest.MonkeyPatch], None]
-Adapt = Callable[[Plan], Plan]
+mutant = Mutants[Plan]()
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """A planted bug."""
-
-    name: str
-    plant: Plant
-    seen_by: frozenset[str]
-    """Rules; one of them must be violated."""
-    adapt: Adapt
-    """What the schedules need for the bug to matter."""
-    test: str = ""
-    """A named test that fails with it, ``module:function``, where schedules seldom meet it."""
-    first: int = 0
-    """The first seed to try: one that is known to find it."""
-
-
-MUTANTS: list[Mutant] = []
-
-
-def as_drawn(plan: Plan) -> Plan:
-    return plan
-
-
-def mutant(
-    *seen_by: str, adapt: Adapt = as_drawn, test: str = "", first: int = 0
-) -> Callable[[Plant], Plant]:
-    def register(plant: Plant) -> Plant:
-        found = Mutant(plant.__name__, plant, frozenset(seen_by), adapt, test, first)
-        MUTANTS.append(found)
-        return plant
-
-    return register
-
-
-def with_policy(policy: str) -> Adapt:
+def with_policy(policy: str) -> Callable[[Plan], Plan]:
     return lambda plan: replace(plan, policy=policy, service=Service.SAFE)
 
 

@@ -4,12 +4,12 @@ The first ones are those of our reference (what field reports and papers got wro
 ours. ``engine`` stands for an assertion or exception of the engine itself.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests.cluster.planted import Mutants
 from vsync import change, committing, gathering, lifecycle, operational, reception, recovering
 from vsync.engine import HANDLERS, Engine
 from vsync.events import BootState, Configuration, Kind
@@ -23,42 +23,7 @@ from vsync.ringtime import Reading, Stamper
 from vsync.simulation.run import Scenario
 from vsync.states import State, Timer
 
-Plant = Callable[[pytest.MonkeyPatch], None]
-Adapt = Callable[[Scenario], Scenario]
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A planted bug."""
-
-    name: str
-    plant: Plant
-    seen_by: frozenset[str]
-    """Rules; one of them must be violated."""
-    adapt: Adapt
-    """What the schedules need for the bug to matter."""
-    test: str = ""
-    """A named test that fails with it, ``module:function``, where schedules seldom meet it."""
-    first: int = 0
-    """The first seed to try: one that is known to find it, so that the suite need not search."""
-
-
-MUTANTS: list[Mutant] = []
-
-
-def as_drawn(scenario: Scenario) -> Scenario:
-    return scenario
-
-
-def mutant(
-    *seen_by: str, adapt: Adapt = as_drawn, test: str = "", first: int = 0
-) -> Callable[[Plant], Plant]:
-    def register(plant: Plant) -> Plant:
-        found = Mutant(plant.__name__, plant, frozenset(seen_by), adapt, test, first)
-        MUTANTS.append(found)
-        return plant
-
-    return register
+mutant = Mutants[Scenario]()
 
 
 def quiet(scenario: Scenario) -> Scenario:

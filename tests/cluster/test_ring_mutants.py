@@ -1,50 +1,29 @@
-"""The ring's tests notice when it is wrong: bugs planted one at a time.
-
-Most are found by schedules the right engine passes, within :data:`SEEDS` of them; the others, which
-need a coincidence that is rare, by the named test beside them.
-"""
-
-import inspect
-from importlib import import_module
+"""The ring's tests notice when it is wrong."""
 
 import pytest
 
-from tests.cluster.ring_mutants import MUTANTS, Mutant
+from tests.cluster.planted import Mutant, fails_its_test, is_seen
+from tests.cluster.ring_mutants import mutant
 from tests.cluster.ring_runs import offences, scenario_of
-
-SEEDS = 60
-
-BY_SCHEDULE = [mutant for mutant in MUTANTS if not mutant.test]
-BY_NAME = [mutant for mutant in MUTANTS if mutant.test]
+from vsync.simulation.run import Scenario
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("planted", BY_SCHEDULE, ids=lambda planted: planted.name)
+@pytest.mark.parametrize("planted", mutant.by_schedule, ids=lambda planted: planted.name)
 def test_a_planted_bug_is_seen_by_its_rule(
-    planted: Mutant, monkeypatch: pytest.MonkeyPatch
+    planted: Mutant[Scenario], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planted.plant(monkeypatch)
-    seen: set[str] = set()
-    for seed in range(planted.first, planted.first + SEEDS):
-        found, _ = offences(planted.adapt(scenario_of(seed)))
-        seen |= {offence.split()[0] for offence in found}
-        if seen & planted.seen_by:
-            return
-    pytest.fail(f"{planted.name}: {SEEDS} schedules broke only {sorted(seen)}")
+    is_seen(planted, monkeypatch, scenario_of, lambda case: offences(case)[0])
 
 
-@pytest.mark.parametrize("planted", BY_NAME, ids=lambda planted: planted.name)
-def test_a_planted_bug_fails_its_test(planted: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
-    module, _, name = planted.test.partition(":")
-    test = getattr(import_module(module), name)
-    given = [1] if inspect.signature(test).parameters else []
-    test(*given)  # without the bug it passes
-    planted.plant(monkeypatch)
-    with pytest.raises((AssertionError, KeyError, StopIteration)):
-        test(*given)
+@pytest.mark.parametrize("planted", mutant.by_name, ids=lambda planted: planted.name)
+def test_a_planted_bug_fails_its_test(
+    planted: Mutant[Scenario], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails_its_test(planted, monkeypatch)
 
 
 def test_there_are_enough_of_them() -> None:
     """All of the reference's, and at least ten of our own."""
-    assert len(MUTANTS) >= 17 + 10
-    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+    assert len(mutant.all) >= 17 + 10
+    assert len(mutant.names) == len(mutant.all)
