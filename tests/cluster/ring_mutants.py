@@ -307,7 +307,7 @@ def anybody_may_raise_what_all_received(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Ring, "_lower_or_raise", rule)
 
 
-@mutant("D2", "D3", "D4", "D5", "O1", first=150)
+@mutant("D2", "D3", "D4", "D5", "O1", first=201)
 def recovery_ends_at_the_first_quiet_visit(patch: pytest.MonkeyPatch) -> None:
     def at_once(self: Recovery, recovering: bool, sequence: int, *_: int) -> Step:
         if recovering:
