@@ -1,5 +1,6 @@
 # Every target makes what it needs: Python 3.11 or newer with venv, and make, are enough to begin.
 # PYTHON=python3.12 make test     chooses the interpreter
+# make test VENV=.venv-3.13 PYTHON=python3.13     beside the environment that is there
 # make test ARGS="-k interval"    hands arguments to pytest
 
 PYTHON ?= python3
@@ -86,7 +87,7 @@ package: $(INSTALLED) ## build wheel and sdist, and try them with and without ea
 	@$(BIN)/python -m tools.packages $(ARGS)
 
 clean: ## remove what the other targets made
-	@rm -rf $(VENV) .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist out/site *.egg-info
+	@rm -rf .venv .venv-* .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist out/site *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is touched last: an installation that broke off is begun again.
