@@ -53,7 +53,40 @@ NO_KEY = (
 
 
 class Joining:
-    """A member about to join: enter it with ``async with`` or with ``with``."""
+    """A member about to join a group: ``async with vsync.join(...) as group``, or ``with`` in a
+    program without asyncio.
+
+    Args:
+        group: its name; members of other groups are not heard.
+        id: this member's number, 1 to 65534, its own in the group.
+        listen: the address to receive on. Nothing else is listened on.
+        peers: the other members' addresses, by number. Those that are not there may come later. A
+            name is looked up again while its member is silent, and need not resolve yet.
+        key: the group's key file (``vsync key generate FILE``), the same at all members.
+        insecure_plaintext: go without one: whoever reaches the port can read, speak and disturb.
+        state: a directory for what must outlive a crash (bytes, no messages). Without one a restart
+            is a member that lost its disk.
+        config: settings, the same at all members.
+        history: append what happens to this file (``docs/history.md``).
+        clock_error_ns: how far the system clock can be off, where that is known better than the
+            kernel knows it.
+        clock: what tells the time instead of the system clock: anything with a ``now()`` that is an
+            interval, such as a :class:`clocksync.BoundedClock`.
+        offload: False does without segment offload.
+        multicast: False never uses IP multicast; otherwise messages go that way as long as it
+            reaches everybody, and by unicast to each otherwise.
+        backlog_bytes: how much may be delivered and not taken before the ring is slowed down.
+        events: False keeps nothing of what is told to the ring as a whole, for a program that uses
+            groups, state and locks alone: it need not take messages and changes then.
+        quorum: which side of a divided network may go on, for groups, replicated state and locks
+            (``docs/replication.md``); the same at all members.
+        status: a path, or a folder, for the socket at which ``vsync status`` asks
+            (``docs/operations.md``).
+
+    Raises:
+        BadConfig: an argument is impossible, an address cannot be listened on; some of it on
+            entering.
+    """
 
     found: Mapping[int, Address] | None = None
     """The addresses of peers that were looked up already; None: look them up now."""
@@ -291,76 +324,5 @@ class Joining:
             self._close()
 
 
-def join(
-    group: str,
-    *,
-    id: int,
-    listen: Endpoint,
-    peers: Mapping[int, Endpoint],
-    key: "KeyRing | str | os.PathLike[str] | None" = None,
-    insecure_plaintext: bool = False,
-    state: "str | os.PathLike[str] | None" = None,
-    config: RingConfig | None = None,
-    history: "str | os.PathLike[str] | None" = None,
-    clock_error_ns: int | None = None,
-    clock: TimeSource | None = None,
-    offload: bool = True,
-    multicast: bool = True,
-    backlog_bytes: int = BACKLOG_BYTES,
-    events: bool = True,
-    quorum: Policy = NO_QUORUM,
-    status: "str | os.PathLike[str] | None" = None,
-) -> Joining:
-    """Join a group: ``async with vsync.join(...) as group``, or ``with`` in a program without
-    asyncio.
-
-    Args:
-        group: its name; members of other groups are not heard.
-        id: this member's number, 1 to 65534, its own in the group.
-        listen: the address to receive on. Nothing else is listened on.
-        peers: the other members' addresses, by number. Those that are not there may come later. A
-            name is looked up again while its member is silent, and need not resolve yet.
-        key: the group's key file (``vsync key generate FILE``), the same at all members.
-        insecure_plaintext: go without one: whoever reaches the port can read, speak and disturb.
-        state: a directory for what must outlive a crash (bytes, no messages). Without one a restart
-            is a member that lost its disk.
-        config: settings, the same at all members.
-        history: append what happens to this file (``docs/history.md``).
-        clock_error_ns: how far the system clock can be off, where that is known better than the
-            kernel knows it.
-        clock: what tells the time instead of the system clock: anything with a ``now()`` that is an
-            interval, such as a :class:`clocksync.BoundedClock`.
-        offload: False does without segment offload.
-        multicast: False never uses IP multicast; otherwise messages go that way as long as it
-            reaches everybody, and by unicast to each otherwise.
-        backlog_bytes: how much may be delivered and not taken before the ring is slowed down.
-        events: False keeps nothing of what is told to the ring as a whole, for a program that uses
-            groups, state and locks alone: it need not take messages and changes then.
-        quorum: which side of a divided network may go on, for groups, replicated state and locks
-            (``docs/replication.md``); the same at all members.
-        status: a path, or a folder, for the socket at which ``vsync status`` asks
-            (``docs/operations.md``).
-
-    Raises:
-        BadConfig: an argument is impossible, an address cannot be listened on; some of it on
-            entering.
-    """
-    return Joining(
-        group,
-        id=id,
-        listen=listen,
-        peers=peers,
-        key=key,
-        insecure_plaintext=insecure_plaintext,
-        state=state,
-        config=config,
-        history=history,
-        clock_error_ns=clock_error_ns,
-        clock=clock,
-        offload=offload,
-        multicast=multicast,
-        backlog_bytes=backlog_bytes,
-        events=events,
-        quorum=quorum,
-        status=status,
-    )
+join = Joining
+"""What a program calls; it reads as what it does."""
