@@ -22,11 +22,13 @@ from benchmarks.harness import (
     Impossible,
     Sample,
     best_of,
+    compare,
     load,
     print_table,
     require,
     the_machine_alone,
 )
+from benchmarks.results import record
 from tests.daemons import (
     Daemon,
     DaemonFailed,
@@ -183,19 +185,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=200, help="samples a row, round, condition")
     parser.add_argument("--only", default="", help="rows whose name holds this, such as clocksync")
     parser.add_argument("--save", type=Path, help="write every error to this file as JSON lines")
-    chosen = parser.parse_args(arguments)
+    chosen = record.parse(parser, arguments)
     try:
         require("chronyd", "ntpdig")
         with the_machine_alone():
-            rows = run(chosen.rounds, chosen.samples, chosen.only)
+            measured = run(chosen.rounds, chosen.samples, chosen.only)
     except (Impossible, DaemonFailed) as error:
+        record.impossible(error)
         print(f"accuracy: {error}", file=sys.stderr)
         return 2
-    print_table("|error| where the true offset is 0", with_filtered(rows), CONDITIONS)
+    rows = with_filtered(measured)
+    print_table("|error| where the true offset is 0", rows, CONDITIONS)
+    best = {(row.name, row.server): row for row in rows}
+    for server, peer in ((INTERLEAVED, "chronyd xleave"), (BASIC, "chronyd basic")):
+        mine = best.get((OURS, server))
+        for condition in CONDITIONS if mine else ():
+            how = "basic mode" if server == BASIC else "interleaved"
+            claim = f"Error of a measured offset, {how}, {condition}, 95 %"
+            compare(claim, mine, best.get((f"{peer}, best of {BURST}", server)), condition, 95)
     if chosen.save:
-        save(rows, chosen.save)
+        save(measured, chosen.save)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

@@ -23,11 +23,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import Impossible, machine, the_machine_alone
+from benchmarks.results import record
 from clocksync.measuring.credentials import Credentials
 from clocksync.measuring.measure import measure_sync
 from clocksync.measuring.result import Verdict
@@ -253,6 +255,27 @@ class Contest:
                 cells.append(f"{value / values[0]:.2f}" if known else "-")  # type: ignore[operator]
             table.add_row(what, *cells)
         Console(width=None if sys.stdout.isatty() else 130).print(table)
+        self.keep(table)
+
+    def keep(self, table: Table) -> None:
+        """The same as data, and what is to be quoted."""
+        record.table(table)
+        by: dict[str, dict[str, dict[str, float | None]]] = {}
+        for (what, method), row in self.rows.items():
+            who, _, figure = what.partition(": ")
+            by.setdefault(figure, {}).setdefault(who, {})[method] = row.best(row.values)
+        for figure in ("CPU us an answer", "answers/s"):
+            better: Literal["more", "less"] = "more" if figure == "answers/s" else "less"
+            record.bars(figure, figure, by.get(figure, {}), peers=["chronyd"], better=better)
+        for method, name in (("plain", "without"), ("key", "with a key"), ("nts", "by NTS")):
+            cost = by.get("CPU us an answer", {})
+            record.headline(
+                f"CPU time of the server for an answer {name}",
+                cost.get("clocksync serve", {}).get(method),
+                "us",
+                peer=cost.get("chronyd", {}).get(method),
+                peer_name="chronyd",
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -261,7 +284,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=2_000)
     parser.add_argument("--seconds", type=float, default=2.0)
-    chosen = parser.parse_args(arguments)
+    chosen = record.parse(parser, arguments)
     try:
         if not sys.platform.startswith("linux"):
             raise Impossible("CPU time of another process is read from Linux's /proc")
@@ -277,6 +300,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for _ in range(chosen.rounds):
                 contest.round(servers)
     except Impossible as error:
+        record.impossible(error)
         print(f"authentication: {error}", file=sys.stderr)
         return 2
     contest.show()
@@ -284,4 +308,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

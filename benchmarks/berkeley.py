@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import Impossible, load, machine, require, the_machine_alone
+from benchmarks.results import record
 from clocksync.berkeley import BerkeleySettings, RoundDone
 from clocksync.berkeley.run import BerkeleyNode
 from clocksync.peers.endpoint import PeerSettings
@@ -123,13 +124,35 @@ def print_result(conditions: list[Condition], rounds: int, interval_ns: int) -> 
             cells.append(f"{statistics.median(apart) / 1000:.2f} (± {claimed / 1000:.0f})")
         table.add_row(str(number), *cells, f"{drift_us:.0f}")
     Console(width=None if sys.stdout.isatty() else 140).print(table)
+    record.table(table)
+    record.lines(
+        "Worst pair of five hosts just before the next round",
+        "round",
+        "us",
+        {
+            condition.name: [
+                (number, statistics.median(apart) / 1000)
+                for number, apart in condition.apart.items()
+            ]
+            for condition in conditions
+        },
+        log="y",
+    )
+    for condition in conditions[:2]:
+        if apart := condition.apart.get(rounds):
+            claim = f"Worst of five hosts after {rounds} Berkeley rounds, {condition.name}, median"
+            asked = f"{drift_us:.0f} us: drift x interval"
+            worst = statistics.median(apart) / 1000
+            record.headline(claim, worst, "us", asked=asked, limit=drift_us)
     for condition in conditions:
         seen = [
             apart <= claimed
             for number, values in condition.apart.items()
             for apart, claimed in zip(values, condition.claimed[number], strict=True)
         ]
-        print(f"{condition.name}: inside what they claim {sum(seen)} of {len(seen)} times")
+        held = f"{condition.name}: inside what they claim {sum(seen)} of {len(seen)} times"
+        print(held)
+        record.note(held)
 
 
 def main() -> int:
@@ -137,7 +160,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--interval", type=float, default=0.5, metavar="S")
-    options = parser.parse_args()
+    options = record.parse(parser)
     interval_ns = round(options.interval * SECOND)
     conditions = [
         Condition("idle", True, False),
@@ -156,6 +179,7 @@ def main() -> int:
                             stack.enter_context(load(hosts[1], hosts[2]))
                         asyncio.run(run(hosts, key, options.rounds, interval_ns, condition))
     except Impossible as error:
+        record.impossible(error)
         print(f"cannot run here: {error}", file=sys.stderr)
         return 2
     print_result(conditions, options.rounds, interval_ns)
@@ -163,4 +187,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import Impossible, load, machine, percentile, require, the_machine_alone
+from benchmarks.results import record
 from clocksync.cristian import CristianClock
 from clocksync.cristian.reading import Reading
 from clocksync.meshing.agent import FRAMES, Agent
@@ -74,7 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cristian")
     parser.add_argument("--probes", type=int, default=300, help="to learn the round trips from")
     parser.add_argument("--readings", type=int, default=40, help="for each bound")
-    options = parser.parse_args()
+    options = record.parse(parser)
     table = Table(
         title="attempts for a bound: 1 / (1 - p) by the round trips, and what it took",
         caption=machine(),
@@ -82,6 +83,7 @@ def main() -> int:
     )
     for column in ("", "bound, us", "p", "expected", "taken, mean", "worst error, us"):
         table.add_column(column, justify="right")
+    attempts: dict[str, dict[int, tuple[float, float]]] = {}
     try:
         require()
         with the_machine_alone(), pair() as hosts, tempfile.TemporaryDirectory() as folder:
@@ -91,17 +93,41 @@ def main() -> int:
                 with ExitStack() as stack:
                     if name == "loaded":
                         stack.enter_context(load(*hosts))
-                    _measure(name, hosts, key, options, table)
+                    attempts[name] = _measure(name, hosts, key, options, table)
     except Impossible as error:
+        record.impossible(error)
         print(f"cannot run here: {error}", file=sys.stderr)
         return 2
     Console(width=None if sys.stdout.isatty() else 120).print(table)
+    record.table(table)
+    for what, column in (("expected by the round trips", 0), ("taken, mean", 1)):
+        record.bars(
+            f"Attempts for a bound, {what}",
+            "attempts",
+            {
+                f"bound that {percent} % of attempts keep": {
+                    name: found[percent][column] for name, found in attempts.items()
+                }
+                for percent in PERCENTILES
+            },
+            better="less",
+        )
+    for name, found in attempts.items():
+        for percent in (5, 50):
+            record.headline(
+                f"Attempts for a bound that {percent} % of them keep, {name}, mean",
+                found[percent][1],
+                "attempts",
+                asked=f"{found[percent][0]:.1f} expected: 1 / (1 - p)",
+            )
     return 0
 
 
 def _measure(
     name: str, hosts: tuple[Host, Host], key: Path, options: argparse.Namespace, table: Table
-) -> None:
+) -> dict[int, tuple[float, float]]:
+    """Attempts expected and taken, by how many of a hundred keep the bound."""
+    attempts = {}
     single = asyncio.run(readings(hosts, key, 1, options.probes, 1))
     bounds = sorted(reading.error_bound_ns for reading in single)
     for percent in PERCENTILES:
@@ -114,7 +140,9 @@ def _measure(
             name, f"{within / 1000:.1f}", f"{1 - share:.2f}", f"{1 / share:.1f}",
             f"{taken:.1f}", f"{worst / 1000:.2f}",
         )  # fmt: skip
+        attempts[percent] = 1 / share, taken
+    return attempts
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

@@ -22,11 +22,13 @@ from benchmarks.harness import (
     Contestant,
     Impossible,
     Sample,
+    compare,
     load,
     print_table,
     require,
     the_machine_alone,
 )
+from benchmarks.results import record
 from clocksync.chronyd import parse_tracking
 from clocksync.runtime.errors import NotSynchronised
 from clocksync.steering.settings import SERVOS, DisciplineSettings
@@ -119,17 +121,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=2, help="how often each row has its turn")
     parser.add_argument("--seconds", type=float, default=10.0, help="of looking, a row and round")
     parser.add_argument("--poll", type=int, default=-4, help="each asks every 2^N s")
-    chosen = parser.parse_args(arguments)
+    chosen = record.parse(parser, arguments)
     try:
         require("chronyd")
         with the_machine_alone():
             rows = run(chosen.rounds, chosen.seconds, chosen.poll)
     except (Impossible, DaemonFailed) as error:
+        record.impossible(error)
         print(f"discipline: {error}", file=sys.stderr)
         return 2
     print_table("|error| of the clock that is kept, where the truth is 0", rows, CONDITIONS)
+    for condition in CONDITIONS:
+        claim = f"Error of a disciplined clock, {condition}, 95 %"
+        compare(claim, rows[0], rows[-1], condition, 95)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

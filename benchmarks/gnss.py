@@ -8,6 +8,7 @@ asserts nothing. ``pip install 'clocksync[bench]'``; ``python -m benchmarks.gnss
 
 import argparse
 import math
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from benchmarks.results import record
 from clocksync.gnss import (
     Ephemerides,
     Ephemeris,
@@ -48,7 +50,7 @@ def main() -> None:
     )
     parser.add_argument("--nav", type=Path, help="broadcast ephemerides, RINEX")
     parser.add_argument("--sp3", type=Path, help="precise orbits of the same day, SP3")
-    options = parser.parse_args()
+    options = record.parse(parser)
     warnings.simplefilter("ignore")  # the peers' own
     reading()
     against_headers()
@@ -61,10 +63,15 @@ def main() -> None:
 def reading() -> None:
     """Time to read each file, and what could not be read."""
     print("\nReading, ms (median of 3):        georinex      ours")
+    sheet = record.sheet("Reading, ms, median of 3", ("file", "georinex", "ours"))
     for path in (*AUSTRALIA, *UTAH):
         theirs = timed(lambda path=path: _georinex(path), 3)
         ours = timed(lambda path=path: read(path), 3)
         print(f"  {path.name:<32}{theirs:>10}{ours:>10}")
+        sheet.add(path.name, theirs, ours)
+        # What could not be read has a name of an error there.
+        mine, peer = (float(text) if text[0].isdigit() else None for text in (ours, theirs))
+        record.headline(f"Time to read {path.name}", mine, "ms", peer=peer, peer_name="georinex")
 
 
 def timed(run: Callable[[], object], times: int) -> str:
@@ -97,6 +104,11 @@ def against_headers() -> None:
     print(
         "\nFrom the header's position, m:    ionosphere  epochs  median  95 %   most  outside bound"
     )
+    sheet = record.sheet(
+        "From the header's position, m",
+        ("file", "epochs taken", "ionosphere", "epochs", "median", "95 %", "most", "outside bound"),
+        words=3,
+    )
     for files in (AUSTRALIA, UTAH):
         for ionosphere in ("model", "pair", "none"):
             for least, label in ((5, "five and more"), (4, "all solved")):
@@ -110,6 +122,12 @@ def against_headers() -> None:
                         f"  {files[0].name[:16]:<17}{label:<15}{ionosphere:<12}{summary.epochs:>6}"
                         f"{spread.median_m:>8.2f}{spread.p95_m:>6.1f}{spread.max_m:>7.1f}"
                         f"{summary.outside:>9}"
+                    )
+                    distances = (spread.median_m, spread.p95_m, spread.max_m)
+                    sheet.add(
+                        *(files[0].name[:16], label, ionosphere, summary.epochs),
+                        *(f"{metres:.2f}" for metres in distances),
+                        summary.outside,
                     )
 
 
@@ -140,6 +158,8 @@ def budget() -> None:
     print(
         "\nMedian errors without a correction, m:         horizontal  vertical   clock, ns   solved"
     )
+    columns = ("file", "corrections", "horizontal", "vertical", "clock, ns", "solved")
+    sheet = record.sheet("Median errors without a correction, m", columns, words=2)
     for files, fewest in ((AUSTRALIA, 5), (UTAH, 5)):
         clock = None
         for words, patches in WITHOUT.items():
@@ -162,6 +182,7 @@ def budget() -> None:
                 f"  {files[0].name[:8]}  {words:<32}{told:>14}{height:>10}{moved:>12}"
                 f"{summary.epochs:>9}"
             )
+            sheet.add(files[0].name[:8], words, told, height, moved, summary.epochs)
 
 
 def against_gnss_lib_py() -> None:
@@ -171,6 +192,7 @@ def against_gnss_lib_py() -> None:
         from gnss_lib_py.utils.sv_models import find_sv_states
     except ImportError:
         print("\ngnss_lib_py is not installed: pip install 'clocksync[bench]'")
+        record.note("gnss_lib_py is not installed: not compared")
         return
     navigation = read_all(AUSTRALIA[1])
     theirs_navigation = peer.RinexNav(str(AUSTRALIA[1]))
@@ -185,10 +207,12 @@ def against_gnss_lib_py() -> None:
             ephemeris = book.nearest(name, Message.LNAV, at)
             if ephemeris is not None:
                 apart.append(math.dist(ephemeris.state(at)[0], theirs))
-    print(
-        f"\nSatellite positions against gnss_lib_py: {len(apart)} positions, "
+    told = (
+        f"Satellite positions against gnss_lib_py: {len(apart)} positions, "
         f"median {1000 * median(apart):.2f} mm apart, most {1000 * max(apart):.2f} mm"
     )
+    print(f"\n{told}")
+    record.note(told)
     _least_squares(peer, book)
 
 
@@ -216,10 +240,14 @@ def _least_squares(peer: object, book: Ephemerides) -> None:
             point = [float(theirs[f"{axis}_rx_wls_m"]) for axis in "xyz"]
             clock = ours.clock_m - float(theirs["b_rx_wls_m"])
             apart.append(max(math.dist(ours.position, point), abs(clock)))
-    print(
+    told = (
         f"Least squares against gnss_lib_py: at most {1000 * max(apart):.2f} mm apart; "
         f"{median(theirs_ms):.2f} ms theirs, {median(ours_ms):.2f} ms ours"
     )
+    print(told)
+    record.note(told)
+    ours, theirs = median(ours_ms), median(theirs_ms)
+    record.headline("A position by least squares", ours, "ms", peer=theirs, peer_name="gnss_lib_py")
 
 
 def read_all(path: Path) -> Navigation:
@@ -258,6 +286,7 @@ def against_precise(navigation: Path, orbits: Path) -> None:
             text += f", {float(np.percentile(apart, 95)):.2f} m (95 %)"
             text += f"; clocks {median(errors):.2f} m" if errors else ""
             print(text)
+            record.note(f"{navigation.name} against {orbits.name}: {text}")
 
 
 def sp3(path: Path) -> Iterator[tuple[int, str, tuple[float, ...], float | None]]:
@@ -280,4 +309,4 @@ def sp3(path: Path) -> Iterator[tuple[int, str, tuple[float, ...], float | None]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(record.run(main))

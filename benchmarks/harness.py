@@ -7,7 +7,6 @@ busy, and a UDP flood over the very link it measures on.
 
 import fcntl
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -16,13 +15,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import machine as what_it_is
+from benchmarks.results import record
 from tests.namespaces import Host, unavailable
 from tools import peers
 
+ALONE = "CLOCKSYNC_MACHINE_ALONE"
 FLOOD_PORT = 9  # discard, RFC 863
 _FLOOD_BYTES = 1400
 
@@ -65,8 +68,12 @@ def require(*programs: str) -> None:
 def the_machine_alone() -> Iterator[None]:
     """Wait until no other benchmark runs on this machine, and keep others waiting.
 
-    The lock is released by the kernel when the process ends, however it ends.
+    What is started meanwhile has the machine, too, and waits for nobody. The lock is released by
+    the kernel when the process ends, however it ends.
     """
+    if ALONE in os.environ:
+        yield
+        return
     path = Path(tempfile.gettempdir()) / "clocksync-benchmarks.lock"
     with path.open("a") as file:
         try:
@@ -74,7 +81,11 @@ def the_machine_alone() -> Iterator[None]:
         except BlockingIOError:
             print("another benchmark is running: waiting for it to end", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        os.environ[ALONE] = "1"
+        try:
+            yield
+        finally:
+            del os.environ[ALONE]
 
 
 @contextmanager
@@ -135,6 +146,11 @@ class Contestant:
         median = statistics.median(errors_ns)
         return _microseconds(median), _microseconds(percentile(errors_ns, 95)), str(len(errors_ns))
 
+    def error_us(self, condition: str, percent: float) -> float | None:
+        """A percentile of |error|; None without samples."""
+        errors_ns = sorted(abs(sample.error_ns) for sample in self.samples.get(condition, []))
+        return percentile(errors_ns, percent) / 1000 if errors_ns else None
+
 
 def percentile(ordered: Sequence[int], percent: float) -> int:
     """The smallest value that at least `percent` per cent of the `ordered` ones do not exceed."""
@@ -148,8 +164,17 @@ def _microseconds(nanoseconds: float) -> str:
     return f"{nanoseconds / 1000:.2f}"
 
 
-def print_table(title: str, contestants: Sequence[Contestant], conditions: Sequence[str]) -> None:
-    """Print all rows, a group of columns for each condition, and the notes below."""
+def print_table(
+    title: str,
+    contestants: Sequence[Contestant],
+    conditions: Sequence[str],
+    peers: Sequence[str] = ("chronyd", "ntp", "ptp4l"),
+) -> None:
+    """Print all rows, a group of columns for each condition, and the notes below.
+
+    Args:
+        peers: how the names of contestants begin that are not ours.
+    """
     table = Table(title=title, caption=machine(), caption_justify="left")
     table.add_column("client")
     table.add_column("server")
@@ -162,22 +187,41 @@ def print_table(title: str, contestants: Sequence[Contestant], conditions: Seque
     # Where the output goes to a file, rich would take 80 columns and fold the figures.
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
+    record.table(table)
+    servers = {contestant.server for contestant in contestants}
+    spread = {}
     for contestant in contestants:
         if contestant.note:
-            console.print(f"{contestant.name}, {contestant.server}: {contestant.note}")
+            note = f"{contestant.name}, {contestant.server}: {contestant.note}"
+            console.print(note)
+            record.note(note)
+        where = f" ({contestant.server})" if len(servers) > 1 else ""
+        spread[f"{contestant.name}{where}"] = {
+            condition: [abs(sample.error_ns) / 1000 for sample in samples]
+            for condition, samples in contestant.samples.items()
+        }
+    record.spread(title, "us", spread, peers=peers)
+
+
+def compare(
+    claim: str,
+    ours: Contestant,
+    peer: Contestant | None,
+    condition: str,
+    percent: float = 50,
+    **asked: Any,
+) -> None:
+    """A figure to quote: a percentile of |error| of ours, beside a peer's in the same run."""
+    record.headline(
+        claim,
+        ours.error_us(condition, percent),
+        "us",
+        peer=peer.error_us(condition, percent) if peer else None,
+        peer_name=peer.name if peer else "",
+        **asked,
+    )
 
 
 def machine() -> str:
     """One line about what this ran on: without it no figure means anything."""
-    processor = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                processor = line.partition(":")[2].strip()
-                break
-    versions = [f"{name} {version}" for name, version in peers.versions().items()]
-    named = [text for text in versions if text.startswith(("chrony", "ntpsec "))]
-    python = f"Python {platform.python_version()}"
-    parts = [f"{os.cpu_count()} x {processor}", f"Linux {platform.release()}", python, *named]
-    return ", ".join(parts)
+    return what_it_is.line()

@@ -10,11 +10,13 @@ run where they are installed. Prints; asserts nothing::
 
 import argparse
 import importlib
+import sys
 import threading
 import timeit
 from collections.abc import Callable
 from types import ModuleType
 
+from benchmarks.results import record
 from ordering import (
     DottedVersionVector,
     HybridClock,
@@ -28,6 +30,9 @@ from ordering import (
 from ordering.dotted import Dot
 
 Case = Callable[[], object]
+ASKED = 3
+COSTS: dict[str, dict[str, float | None]] = {}
+"""Of all that was compared with plain operations, ns."""
 
 
 class Plain:
@@ -112,12 +117,32 @@ def show(name: str, ours: Case, plain: Case, locked: Case | None = None) -> None
     mine, bare = cost_ns(ours), cost_ns(plain)
     held = cost_ns(locked) if locked else bare
     print(f"{name:34} {mine:11,.0f} {bare:11,.0f} {held:13,.0f} {mine / held:8.2f}")
+    cells = (f"{mine:,.0f}", f"{bare:,.0f}", f"{held:,.0f}", f"{mine / held:.2f}")
+    record.sheets[0].add(name, *cells)
+    COSTS[name] = {"ours": mine, "plain, locked": held}
+    record.headline(
+        name,
+        mine,
+        "ns",
+        peer=held,
+        peer_name="plain operations",
+        asked=f"{ASKED} x plain",
+        limit=ASKED * held,
+    )
+
+
+def show_alone(name: str, ours: Case) -> None:
+    """One row that has nothing beside it."""
+    mine = cost_ns(ours)
+    print(f"{name:34} {mine:11,.0f}")
+    record.sheets[0].add(name, f"{mine:,.0f}", "", "", "")
 
 
 def show_peer(name: str, ours: Case, peers: Case) -> None:
     """One row: ours, the peer's, and how many times ours is faster."""
     mine, theirs = cost_ns(ours), cost_ns(peers)
     print(f"{name:34} {mine:11,.0f} {theirs:11,.0f} {'':13} {theirs / mine:7.1f}x faster")
+    record.sheets[-1].add(name, f"{mine:,.0f}", f"{theirs:,.0f}", f"{theirs / mine:.1f}")
 
 
 def lamport() -> None:
@@ -166,12 +191,12 @@ def others() -> None:
     )
     tree = IntervalTreeClock()
     forks = tree.fork_into(7)
-    print(f"{'interval tree tick, 8 forks':34} {cost_ns(tree.tick):11,.0f}")
+    show_alone("interval tree tick, 8 forks", tree.tick)
     there = forks[0].send()
-    print(f"{'interval tree receive, 8 forks':34} {cost_ns(lambda: tree.receive(there)):11,.0f}")
+    show_alone("interval tree receive, 8 forks", lambda: tree.receive(there))
     first = DottedVersionVector(Dot(1, 3), VectorStamp({1: 2, 2: 5}))
     second = DottedVersionVector(Dot(2, 6), VectorStamp({1: 3, 2: 5}))
-    print(f"{'dotted compare':34} {cost_ns(lambda: first.compare(second)):11,.0f}")
+    show_alone("dotted compare", lambda: first.compare(second))
 
 
 def peer(name: str) -> ModuleType | None:
@@ -180,7 +205,9 @@ def peer(name: str) -> ModuleType | None:
         return importlib.import_module(name)
     except ImportError:
         package = name.partition(".")[0]
-        print(f"{package} is not installed: not compared (pip install {package})")
+        absent = f"{package} is not installed: not compared (pip install {package})"
+        print(absent)
+        record.note(absent)
         return None
 
 
@@ -193,7 +220,9 @@ def vectorclock_peer(members: int) -> None:
     later = {name: count + 1 for name, count in counts.items()}
     ours, ours_later = VectorStamp(counts), VectorStamp(later)
     theirs, theirs_later = module.VectorClock(counts), module.VectorClock(later)
-    print(f"\n{'beside vectorclock, members ' + str(members):34} {'ours ns':>11} {'theirs ns':>11}")
+    title = f"beside vectorclock, members {members}"
+    print(f"\n{title:34} {'ours ns':>11} {'theirs ns':>11}")
+    record.sheet(title, ("operation", "ours ns", "theirs ns", "times faster"))
     show_peer(
         "compare", lambda: ours.compare(ours_later), lambda: theirs.compare(theirs_later, False)
     )
@@ -201,7 +230,9 @@ def vectorclock_peer(members: int) -> None:
     same, theirs_same = VectorStamp(dict(counts)), module.VectorClock(dict(counts))
     show_peer("== of equals", lambda: ours == same, lambda: theirs == theirs_same)
     show_peer("text", lambda: str(ours), lambda: str(theirs))
-    print(f"{'bytes of one stamp':34} {len(ours.encode()):11,} {len(str(theirs)):11,}")
+    sizes = f"{len(ours.encode()):11,} {len(str(theirs)):11,}"
+    print(f"{'bytes of one stamp':34} {sizes}")
+    record.sheets[-1].add("bytes of one stamp", *sizes.split(), "")
 
 
 def hlcpy_peer() -> None:
@@ -213,6 +244,7 @@ def hlcpy_peer() -> None:
     clock, stamp = HybridClock(1, time.time_ns), HybridStamp(time.time_ns(), 2)
     theirs, event = module.HLC.from_now(), module.HLC.from_now()
     print(f"\n{'beside hlcpy':34} {'ours ns':>11} {'theirs ns':>11}")
+    record.sheet("beside hlcpy", ("operation", "ours ns", "theirs ns", "times faster"))
     show_peer("tick", clock.tick, theirs.sync)
     show_peer("receive", lambda: clock.receive(stamp), lambda: theirs.merge(event))
     show_peer("compare", lambda: stamp < stamp, lambda: event < event)
@@ -222,15 +254,18 @@ def hlcpy_peer() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="What logical clocks cost.")
     parser.add_argument("--members", type=int, default=1000, help="of the large vectors")
-    members = parser.parse_args().members
+    members = record.parse(parser).members
     print(f"{'':34} {'ours ns':>11} {'plain ns':>11} {'plain+lock ns':>13} {'ratio':>8}")
+    columns = ("operation", "ours ns", "plain ns", "plain+lock ns", "ratio")
+    record.sheet("Cost of one operation", columns)
     lamport()
     vector(3)
     vector(members)
     others()
+    record.bars("Cost of one operation", "ns", COSTS, better="less")
     vectorclock_peer(members)
     hlcpy_peer()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(record.run(main))

@@ -35,11 +35,13 @@ from benchmarks.harness import (
     Impossible,
     Sample,
     best_of,
+    compare,
     load,
     print_table,
     require,
     the_machine_alone,
 )
+from benchmarks.results import record
 from clocksync.meshing.result import MeshResult
 from clocksync.security import keys
 from tests.daemons import DaemonFailed, chrony_server
@@ -47,6 +49,7 @@ from tests.namespaces import Host, bridge
 
 COUNT = 4
 WORST, EACH, ALONE = "mesh, worst pair", "mesh, each pair", "pairs alone"
+ASKED_US = 0.2
 OFFSETS_NS = (0, 5_000_000, -20_000, 3_000_000_000)
 
 
@@ -134,17 +137,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--meshes", type=int, default=15, help="measurements a round, condition")
     parser.add_argument("--polls", type=int, default=200, help="of chronyd; 0 leaves it out")
     parser.add_argument("--wrong", action="store_true", help="agents with clocks that are wrong")
-    chosen = parser.parse_args(arguments)
+    chosen = record.parse(parser, arguments)
     try:
         require(*(["chronyd"] if chosen.polls else []))
         with the_machine_alone():
             rows = run(chosen.rounds, chosen.meshes, chosen.polls, chosen.wrong)
     except (Impossible, DaemonFailed) as error:
+        record.impossible(error)
         print(f"mesh: {error}", file=sys.stderr)
         return 2
     print_table("|error| where the true offset is known", rows, CONDITIONS)
+    peer = rows[-1] if chosen.polls else None
+    for condition in CONDITIONS:
+        claim = f"Error of a mesh's worst pair, {condition}, 95 %"
+        compare(claim, rows[0], peer, condition, 95, asked=f"{ASKED_US} us", limit=ASKED_US)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

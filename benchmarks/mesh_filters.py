@@ -36,6 +36,7 @@ from benchmarks.harness import (
     require,
     the_machine_alone,
 )
+from benchmarks.results import record
 from clocksync.meshing import pairs
 from clocksync.meshing.coordinator import Collected
 from clocksync.meshing.frames import Row
@@ -156,12 +157,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mesh_filters")
     parser.add_argument("--rounds", type=int, default=2, help="how often each has its turn")
     parser.add_argument("--meshes", type=int, default=15, help="measurements a turn")
-    chosen = parser.parse_args(arguments)
+    chosen = record.parse(parser, arguments)
     try:
         require()
         with the_machine_alone():
             rows = run(chosen.rounds, chosen.meshes)
     except Impossible as error:
+        record.impossible(error)
         print(f"mesh_filters: {error}", file=sys.stderr)
         return 2
     print_table("|error| where the true offset is 0", rows, CONDITIONS)
@@ -169,4 +171,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

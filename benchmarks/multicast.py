@@ -18,6 +18,7 @@ from rich.table import Table
 
 import vsync
 from benchmarks.harness import machine, the_machine_alone
+from benchmarks.results import record
 from clocksync.runtime.units import MICROSECOND
 from ordering.multicast import Group, Order, Rule, join
 from vsync.node.ordered import OrderedMulticast
@@ -161,8 +162,8 @@ async def _ring_member(me: int, service: str, port: int, seconds: float) -> tupl
         return (*counted, samples, group.loop.resent, time.process_time())
 
 
-def measure(order: str, rule: str, port: int, seconds: float, fast: bool) -> list[str]:
-    """One row of the table."""
+def measure(order: str, rule: str, port: int, seconds: float, fast: bool) -> tuple[float, ...]:
+    """One row of the table: messages/s, two latencies in us, and how many were sent again."""
     spawn = multiprocessing.get_context("spawn")
     running = []
     for me in MEMBERS:
@@ -178,7 +179,7 @@ def measure(order: str, rule: str, port: int, seconds: float, fast: bool) -> lis
     latency = sorted(sample for result in results for sample in result[2])
     resent = sum(result[3] for result in results)
     median, late = statistics.median(latency), latency[len(latency) * 99 // 100]
-    return [f"{rate:,.0f}", f"{median / MICROSECOND:.0f}", f"{late / MICROSECOND:.0f}", str(resent)]
+    return rate, median / MICROSECOND, late / MICROSECOND, resent
 
 
 def main() -> int:
@@ -189,24 +190,42 @@ def main() -> int:
     parser.add_argument("--orders", nargs="*", default=[order.value for order in Order])
     parser.add_argument("--ring", nargs="*", default=[service.value for service in vsync.Service])
     parser.add_argument("--fast", action="store_true", help="with uvloop")
-    given = parser.parse_args()
+    given = record.parse(parser)
     from rich.console import Console
 
     table = Table(title="3 members, 64-byte messages, all sending", caption=machine())
     for title in ("order", "acknowledged", "messages/s", "p50 us", "p99 us", "resent"):
         table.add_column(title, justify="left" if title in ("order", "acknowledged") else "right")
+    found: dict[str, tuple[float, ...]] = {}
     with the_machine_alone():
         for order in map(Order, given.orders):
             rules = (Rule.SPARING, Rule.FULL) if order is Order.TOTAL else (Rule.SPARING,)
             for rule in rules:
                 row = measure(order.value, rule.value, given.port, given.seconds, given.fast)
-                table.add_row(order.value, rule.value if order is Order.TOTAL else "", *row)
+                how = rule.value if order is Order.TOTAL else ""
+                table.add_row(order.value, how, *(f"{figure:,.0f}" for figure in row))
+                found[f"{order.value}, {how}".removesuffix(", ")] = row
         for service in given.ring:
             row = measure(service, RING, given.port, given.seconds, given.fast)
-            table.add_row(f"{service}, on a ring", "", *row)
+            table.add_row(f"{service}, on a ring", "", *(f"{figure:,.0f}" for figure in row))
+            found[f"{service}, on a ring"] = row
     Console(width=None if sys.stdout.isatty() else 120).print(table)
+    keep(table, found)
     return 0
 
 
+def keep(table: Table, found: dict[str, tuple[float, ...]]) -> None:
+    """The same as data."""
+    record.table(table)
+    rates = {name: {"messages/s": row[0]} for name, row in found.items()}
+    record.bars("Messages delivered at every member", "messages/s", rates)
+    latencies = {name: {"median": row[1], "99 %": row[2]} for name, row in found.items()}
+    record.bars("Latency of one message", "us", latencies, better="less")
+    for name, row in found.items():
+        if name.startswith(Order.TOTAL.value) or RING in name:
+            claim = f"64-byte messages ordered at each of three members, {name}"
+            record.headline(claim, row[0], "messages/s", better="more")
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

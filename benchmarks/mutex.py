@@ -27,6 +27,7 @@ from rich.table import Table
 
 import vsync
 from benchmarks.harness import machine, the_machine_alone
+from benchmarks.results import record
 from ordering.mutex import ALGORITHMS, Mutex, join
 from tools import peers
 from vsync.node.locks import Lock
@@ -282,7 +283,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutex", description="locks/s")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--redis", help="path of redis-server, if neither fetched nor on PATH")
-    options = parser.parse_args()
+    options = record.parse(parser)
     table = Table(title="one lock, three processes, loopback", caption=machine())
     table.add_column("mutex")
     for head in (
@@ -293,7 +294,7 @@ def main() -> int:
     ):
         table.add_column(head, justify="right")
     table.add_column("each of the three", justify="right")
-    reasons = []
+    reasons, results = [], []
     with the_machine_alone():
         found = peers.find("redis-server")
         for result in contestants(options.seconds, options.redis or (found and str(found))):
@@ -301,6 +302,7 @@ def main() -> int:
                 reasons.append(result)
                 continue
             print(f"{result.name}: done", file=sys.stderr)
+            results.append(result)
             counts = [count for count, _ in result.contended]
             table.add_row(
                 result.name,
@@ -312,8 +314,46 @@ def main() -> int:
             )
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table, *reasons, sep="\n")
+    record.table(table)
+    for reason in reasons:
+        record.note(reason)
+    keep(results, options.seconds)
     return 0
 
 
+PEERS = ("Redis", "PySyncObj")
+
+
+def keep(results: list[Result], seconds: float) -> None:
+    """The same as data."""
+    rates = {
+        result.name: {
+            "alone": result.alone[0] / seconds,
+            "three ask": sum(count for count, _ in result.contended) / seconds,
+        }
+        for result in results
+    }
+    record.bars("Locks of one kind, three processes", "locks/s", rates, peers=PEERS)
+    latencies = {result.name: {"alone": result.alone[1]} for result in results}
+    record.bars(
+        "From asking to having left, alone, median", "us", latencies, peers=PEERS, better="less"
+    )
+    for peer in PEERS:
+        beside = next((name for name in rates if name.startswith(peer)), "")
+        for asked in ("alone", "three ask") if beside else ():
+            ours = {name: rate for name, rate in rates.items() if not name.startswith(PEERS)}
+            # What a peer promises, and no more: Redis is one server, PySyncObj survives crashes.
+            kept = [name for name in ours if peer == "Redis" or "ring" in name]
+            best = max(kept, key=lambda name: ours[name][asked])
+            record.headline(
+                f"Locks, {asked}: {best}",
+                ours[best][asked],
+                "locks/s",
+                better="more",
+                peer=rates[beside][asked],
+                peer_name=beside,
+            )
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import Impossible, machine, require, the_machine_alone
+from benchmarks.results import record
 from clocksync.measuring.measure import run_blocking
 from clocksync.measuring.result import Measurement, Verdict
 from clocksync.measuring.run import MeasureRun
@@ -69,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--hosts", type=int, default=2_000)
     parser.add_argument("--samples", type=int, default=8)
-    chosen = parser.parse_args(arguments)
+    chosen = record.parse(parser, arguments)
     many = [f"127.1.{n >> 8}.{n & 255}" for n in range(1, chosen.hosts + 1)]
     try:
         require("chronyd")
@@ -97,6 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
                 for row in rows:
                     row.run()
     except Impossible as error:
+        record.impossible(error)
         print(f"probe_cost: {error}", file=sys.stderr)
         return 2
     show(rows)
@@ -115,6 +117,18 @@ def show(rows: list[Row]) -> None:
         table.add_row(row.name, *cells)
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
+    record.table(table)
+    record.bars(
+        "CPU time of a probe",
+        "us",
+        {row.name: {"CPU us a probe": min(row.cpu_us)} for row in rows},
+        peers=["ntplib"],
+        better="less",
+    )
+    for row in rows[1:]:
+        cost = min(row.cpu_us)
+        claim = f"CPU time of a probe: {row.name.partition(', ')[2]}"
+        record.headline(claim, cost, "us", peer=base, peer_name="ntplib")
     for row in rows:
         if row.last is None or len(row.last.hosts) == 1:
             continue
@@ -124,11 +138,13 @@ def show(rows: list[Row]) -> None:
             sum(getattr(h, k) for h in row.last.hosts) for k in ("samples", "answered")
         )
         within = sum(error <= WITHIN_NS for error in errors)
-        console.print(
+        told = (
             f"{row.name}: {answered:,} of {asked:,} requests answered, {len(good):,} truechimers, "
             f"{within:,} within 100 us, the worst off by {errors[-1] / 1000:.1f} us"
         )
+        console.print(told)
+        record.note(told)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

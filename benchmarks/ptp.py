@@ -14,8 +14,9 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from benchmarks.harness import Contestant, Impossible, Sample, load, print_table, require
+from benchmarks.harness import Contestant, Impossible, Sample, compare, load, print_table, require
 from benchmarks.harness import the_machine_alone as alone
+from benchmarks.results import record
 from clocksync.measuring.run import MeasureRun
 from clocksync.measuring.settings import MeasureSettings
 from tests.daemons import Daemon, DaemonFailed, ptp4l
@@ -85,17 +86,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ptp")
     parser.add_argument("--rounds", type=int, default=3, help="how often each row has its turn")
     parser.add_argument("--samples", type=int, default=200, help="samples a row, round, condition")
-    chosen = parser.parse_args(arguments)
+    chosen = record.parse(parser, arguments)
     try:
         require("ptp4l", "pmc")
         with alone():
             rows = run(chosen.rounds, chosen.samples)
     except (Impossible, DaemonFailed) as error:
+        record.impossible(error)
         print(f"ptp: {error}", file=sys.stderr)
         return 2
     print_table("|error| of PTP with software stamps, where the true offset is 0", rows, CONDITIONS)
+    for condition in CONDITIONS:
+        compare(f"Error of a PTP measurement, {condition}, 95 %", rows[2], rows[0], condition, 95)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

@@ -22,12 +22,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import Impossible, load, machine, require, the_machine_alone
+from benchmarks.results import record
 from clocksync.rbs.plot import PAPER_DEVIATION_US, PAPER_US
 from tests.namespaces import Host, bridge
 
 CONDITIONS = ("idle", "loaded")
 STAMPS = ("kernel", "user")
 COUNTS = (1, 10, 30, 100)
+PAPER_NAME = "the paper (2002), 802.11"
 RECEIVERS = 4
 PORT, GROUP = 3190, ("239.192.0.7", 3191)
 WARM_UP = 100
@@ -200,6 +202,34 @@ def _us(nanoseconds: float) -> str:
     return f"{nanoseconds / 1000:.2f}" if nanoseconds < 100_000 else f"{nanoseconds / 1000:.0f}"
 
 
+def keep(found: dict[tuple[str, str], Errors]) -> None:
+    """The same as data, as far as it is to be drawn or quoted."""
+    series = {}
+    for (stamps, condition), errors in found.items():
+        for way, by_count in (("bias taken off", errors.calibrated), ("as they come", errors.raw)):
+            points = [(count, _mean_us(values)) for count, values in by_count.items() if values]
+            if condition == "idle" or (stamps == "kernel" and way == "bias taken off"):
+                series[f"{stamps} stamps, {condition}, {way}"] = points
+    paper = {PAPER_NAME: [(30.0, PAPER_US)]}
+    record.lines(
+        "Mean error of a pair of clocks against the number of broadcasts",
+        "broadcasts M",
+        "us",
+        {**series, **paper},
+        log="xy",
+        peers=[PAPER_NAME],
+    )
+    for condition in CONDITIONS:
+        if errors_ns := found["kernel", condition].calibrated[30]:
+            claim = f"Error of a pair by 30 reference broadcasts, {condition}, mean"
+            ours = _mean_us(errors_ns)
+            record.headline(claim, ours, "us", peer=PAPER_US, peer_name=PAPER_NAME)
+
+
+def _mean_us(errors_ns: list[int]) -> float:
+    return statistics.fmean(abs(error) for error in errors_ns) / 1000
+
+
 def plot(found: dict[tuple[str, str], Errors], path: Path) -> None:
     """Draw error against M."""
     from clocksync.rbs.plot import draw
@@ -242,22 +272,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="how often each has its turn")
     parser.add_argument("--broadcasts", type=int, default=1000, help="in each round, each turn")
     parser.add_argument("--plot", type=Path, help="draw error against M: .svg, .png or .pdf")
-    chosen = parser.parse_args(arguments)
+    chosen = record.parse(parser, arguments)
     try:
         require()
         with the_machine_alone():
             found = run(chosen.rounds, chosen.broadcasts)
     except Impossible as error:
+        record.impossible(error)
         print(f"rbs: {error}", file=sys.stderr)
         return 2
     console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(tabulated(found))
+    table = tabulated(found)
+    console.print(table)
+    record.table(table)
     for note in notes(found):
         console.print(note)
+        record.note(note)
+    keep(found)
     if chosen.plot:
         plot(found, chosen.plot)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

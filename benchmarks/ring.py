@@ -24,6 +24,7 @@ from pathlib import Path
 
 from benchmarks import corosync, ring_floor, ring_ours
 from benchmarks.harness import Impossible, machine, the_machine_alone
+from benchmarks.results import record
 from benchmarks.ring_hosts import (
     Failed,
     Network,
@@ -202,7 +203,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--network", choices=NETWORKS, action="append", help="default: all three")
     parser.add_argument("--without-corosync", action="store_true")
     parser.add_argument("--quick", action="store_true", help="one run of 1 s each")
-    options = parser.parse_args(arguments)
+    options = record.parse(parser, arguments)
     if options.quick:
         options.runs, options.seconds, options.idle_seconds = 1, 1.0, 1.0
     if options.runs < 1 or options.seconds <= 0 or not all(8 <= n <= 65_536 for n in options.sizes):
@@ -218,6 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruptible(), the_machine_alone():
             results = measure(options)
     except Impossible as error:
+        record.impossible(error)
         print(f"ring: skipped: {error}")
         return 0
     except KeyboardInterrupt:
@@ -231,8 +233,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nskipped or failed:")
         for line in dict.fromkeys(results.skipped):
             print(f"  {line}")
+            record.note(f"skipped or failed: {line}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

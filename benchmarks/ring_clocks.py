@@ -18,6 +18,7 @@ from itertools import combinations
 from statistics import median
 
 from benchmarks.harness import Impossible, machine, percentile, the_machine_alone
+from benchmarks.results import record
 from benchmarks.ring_hosts import Failed, Host, Network, Program, hosts, interruptible, python
 from benchmarks.ring_tables import columns, show
 from clocksync.runtime.clocks import SoftwareClock, SystemClock
@@ -28,6 +29,8 @@ from vsync import Configuration, Group, join
 PORT = 5430
 WRONG = ((50, 100.0), (-50, -100.0), (13, 40.0), (-29, 5.0), (41, -60.0))
 """Offset in ms and rate in ppm of each member's clock."""
+ASKED_US = (1, 5)
+"""Median and 95th percentile."""
 READINGS, APART_S = 400, 0.005
 
 
@@ -148,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--members", type=int, default=3, choices=range(2, 17), metavar="N")
     parser.add_argument("--busy", action="store_true", help="only under full load")
     parser.add_argument("--be", nargs="+", metavar="X", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
+    options = record.parse(parser, arguments)
     if options.be:
         me, *addresses = options.be
         asyncio.run(member(int(me), addresses, options.seconds, options.busy))
@@ -158,6 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(machine())
             _measure(options)
     except (Impossible, Failed) as error:
+        record.impossible(error)
         print(f"benchmarks.ring_clocks: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -167,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measure(options: argparse.Namespace) -> None:
     table = columns(("what is read", "load"), ("pairs of readings", "median us", "95 %", "largest"))
+    spread: dict[str, dict[str, list[float]]] = {}
     for busy in (True,) if options.busy else (False, True):
         with hosts(options.members, Network()) as found:
             told = readings(found, options.seconds, busy)
@@ -174,12 +179,25 @@ def _measure(options: argparse.Namespace) -> None:
             errors = apart(told, column)
             figures = (median(errors), percentile(errors, 95), errors[-1])
             cells = (f"{value / 1000:,.2f}" for value in figures)
-            table.add_row(name, "full" if busy else "little", f"{len(errors):,}", *cells)
+            load = "full" if busy else "little"
+            table.add_row(name, load, f"{len(errors):,}", *cells)
+            spread.setdefault(name, {})[f"{load} load"] = [error / 1000 for error in errors]
+            if column == 1:
+                for what, figure, asked in zip(("median", "95 %"), figures, ASKED_US, strict=False):
+                    record.headline(
+                        f"Group's clock, members apart, {load} load, {what}",
+                        figure / 1000,
+                        "us",
+                        asked=f"{asked} us",
+                        limit=asked,
+                    )
     title = f"how far {options.members} members are apart after {options.seconds:g} s on a ring"
     show(title, table)
+    record.spread("How far members are apart", "us", spread, peers=["the members' own"])
     worst = max(abs(ms) for ms, _ in WRONG[: options.members])
-    print(f"clocks wrong by up to {worst} ms and 100 ppm; asked: median 1 us, 95 % 5 us")
+    asked = f"asked: median {ASKED_US[0]} us, 95 % {ASKED_US[1]} us"
+    print(f"clocks wrong by up to {worst} ms and 100 ppm; {asked}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

@@ -27,6 +27,7 @@ from statistics import median
 
 from benchmarks import corosync, ring_ours
 from benchmarks.harness import Impossible, machine, the_machine_alone
+from benchmarks.results import record
 from benchmarks.ring_hosts import (
     LONGEST_S,
     Failed,
@@ -214,11 +215,36 @@ def print_outages(outages: Outages) -> None:
             if of == event:
                 table.add_row(program, event, *_figures(program, token_ms, found))
     show("from the event to the new regular configuration at the last survivor", table)
-    print(f"\nother programs took {outages.strangers_percent:.0f} % of the processors meanwhile")
+    strangers = f"other programs took {outages.strangers_percent:.0f} % of the processors meanwhile"
+    print(f"\n{strangers}")
+    record.note(strangers)
     if outages.skipped:
         print("\nskipped or failed:")
         for line in dict.fromkeys(outages.skipped):
             print(f"  {line}")
+            record.note(f"skipped or failed: {line}")
+    keep(outages)
+
+
+def keep(outages: Outages) -> None:
+    """The same as data, as far as it is to be drawn or quoted."""
+    bars: dict[str, dict[str, float | None]] = {}
+    for (program, token_ms, event), found in outages.of.items():
+        bars.setdefault(f"{program}, {token_ms} ms", {})[event] = median(found) / token_ms
+    title = "No ring after a crash, in token timeouts"
+    record.bars(title, "x token timeout", bars, peers=["corosync"], better="less")
+    for (program, token_ms, event), found in outages.of.items():
+        if program == OURS:
+            theirs = outages.of.get((corosync.SEALED.name, token_ms, event))
+            record.headline(
+                f"No ring after {event}, token timeout {token_ms} ms, median",
+                median(found),
+                "ms",
+                peer=median(theirs) if theirs else None,
+                peer_name=corosync.SEALED.name,
+                asked=f"{ASKED} x timeout: {ASKED * token_ms:g} ms",
+                limit=ASKED * token_ms,
+            )
 
 
 def _figures(program: str, token_ms: int, found: Sequence[float]) -> Iterable[str]:
@@ -236,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--timeouts", type=int, nargs="+", default=TIMEOUTS_MS, metavar="MS")
     parser.add_argument("--without-corosync", action="store_true")
     parser.add_argument("--quick", action="store_true", help="one trial of each")
-    options = parser.parse_args(arguments)
+    options = record.parse(parser, arguments)
     if options.quick:
         options.runs = 1
     if options.runs < 1 or min(options.timeouts) < 20:
@@ -246,6 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruptible(), the_machine_alone():
             outages = measure(options)
     except Impossible as error:
+        record.impossible(error)
         print(f"ring_crash: skipped: {error}")
         return 0
     except KeyboardInterrupt:
@@ -258,4 +285,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

@@ -19,12 +19,23 @@ from statistics import median
 
 from benchmarks import ring_model, ring_ours
 from benchmarks.harness import Impossible, machine, the_machine_alone
+from benchmarks.results import record
 from benchmarks.ring_hosts import Failed, Network, Strangers, interruptible, require_hosts
 from benchmarks.ring_tables import columns, show
 from vsync.bench.run import Result
 
 MEMBERS = (3, 4, 6, 8, 12, 16)
 SIMULATED = (3, 4, 8, 16, 32, 64)
+LINES: dict[str, list[tuple[float, float]]] = {
+    name: []
+    for name in (
+        "measured",
+        "model, shared processors",
+        "simulated, own processors",
+        "model, own processors",
+    )
+}
+"""Members and messages/s, to be drawn."""
 
 
 @dataclass
@@ -95,11 +106,29 @@ def print_measured(measured: Measured, costs: ring_model.Costs) -> None:
         f" ({costs.cores} processors); T0: rotation with one message on its way, T1: full",
         table,
     )
-    print(
+    told = (
         f"b = {1e6 * costs.hop:.1f} us a hop, c = {1e6 * costs.message:.2f} us a message of three"
         f" members on {costs.cores} processors, {1e6 * costs.message_own:.2f} us of one's own"
         f" processor, m = {costs.per_rotation:,.0f} messages a rotation"
     )
+    print(told)
+    record.note(told)
+    of_model = {}
+    for count, results in measured.full.items():
+        rate = median([one.messages_per_second for one in results])
+        LINES["measured"].append((count, rate))
+        LINES["model, shared processors"].append(
+            (count, costs.per_rotation / costs.rotation(count))
+        )
+        of_model[count] = rate * costs.rotation(count) / costs.per_rotation
+    for count in (8, 16):
+        if count in of_model:
+            record.headline(
+                f"Throughput of {count} members, of what the model says",
+                100 * of_model[count],
+                "%",
+                better="more",
+            )
 
 
 def print_simulated(costs: ring_model.Costs, counts: Sequence[int]) -> None:
@@ -122,6 +151,8 @@ def print_simulated(costs: ring_model.Costs, counts: Sequence[int]) -> None:
             f"{costs.per_rotation / model:,.0f}",
             f"{time.monotonic() - began:.1f}",
         )
+        LINES["simulated, own processors"].append((count, found.messages_per_second))
+        LINES["model, own processors"].append((count, costs.per_rotation / model))
     show(
         f"{costs.size} B, all send, SIMULATED: a processor for each member, costs as measured",
         table,
@@ -138,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--members", type=int, nargs="+", default=MEMBERS, metavar="N")
     parser.add_argument("--simulated", type=int, nargs="*", default=SIMULATED, metavar="N")
     parser.add_argument("--quick", action="store_true", help="one run of 1 s each")
-    options = parser.parse_args(arguments)
+    options = record.parse(parser, arguments)
     if options.quick:
         options.runs, options.seconds = 1, 1.0
     fit = ring_model.FITTED_TO
@@ -157,16 +188,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print_measured(measured, costs)
                 print_simulated(costs, options.simulated)
     except Impossible as error:
+        record.impossible(error)
         print(f"ring_members: skipped: {error}")
         return 0
     except KeyboardInterrupt:
         print("ring_members: interrupted; all that was started has been ended", file=sys.stderr)
         return 130
-    print(f"\nother programs took {measured.strangers_percent:.0f} % of the processors meanwhile")
+    strangers = (
+        f"other programs took {measured.strangers_percent:.0f} % of the processors meanwhile"
+    )
+    print(f"\n{strangers}")
+    record.note(strangers)
     for line in measured.skipped:
         print(f"failed: {line}")
+        record.note(f"failed: {line}")
+    title = f"Messages of {options.size:,} bytes delivered at every member"
+    record.lines(title, "members", "messages/s", LINES, log="xy", peers=["model"])
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

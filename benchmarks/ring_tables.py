@@ -8,6 +8,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.results import record
 from benchmarks.ring_hosts import Network
 
 WIDTH = 132
@@ -85,26 +86,84 @@ def print_all(results: Results, cores: int) -> None:
     for network in dict.fromkeys(case.network for case in results.rates):
         rows = [case for case in results.rates if case.network == network]
         show(f"messages/s delivered at every member; {network}", throughput(results, rows))
-        print(limit(results, rows, cores))
+        told = limit(results, rows, cores)
+        print(told)
+        record.note(f"{network}: {told}")
     if results.latencies:
         first = next(iter(results.rates), None)
         where = f"; {first.network}" if first else ""
         show(f"latency, one message on its way, us to its own delivery{where}", latency(results))
         if results.rotations_us:
-            print(f"one idle rotation of the bare ring takes {median(results.rotations_us):.0f} us")
+            told = f"one idle rotation of the bare ring takes {median(results.rotations_us):.0f} us"
+            print(told)
+            record.note(told)
     if results.idle:
         show("idle: CPU of three members together, % of one core", idle(results))
     if results.transports:
-        print(f"\nmessages of vsync left by: {'; '.join(results.transports)}")
-    print(
-        f"other programs took {results.strangers_percent:.0f} % of the processors meanwhile"
-        + (": do not quote these figures" if results.strangers_percent > 5 else "")
+        told = f"messages of vsync left by: {'; '.join(results.transports)}"
+        print(f"\n{told}")
+        record.note(told)
+    told = f"other programs took {results.strangers_percent:.0f} % of the processors meanwhile" + (
+        ": do not quote these figures" if results.strangers_percent > 5 else ""
     )
+    print(told)
+    record.note(told)
+    keep(results)
+
+
+PEERS = ("corosync", "bare ring")
+
+
+def keep(results: Results) -> None:
+    """The same as data, as far as it is to be drawn or quoted."""
+    programs = dict.fromkeys(case.program for case in results.rates)
+    for network in dict.fromkeys(case.network for case in results.rates):
+        series: dict[str, list[tuple[float, float]]] = {program: [] for program in programs}
+        for case in results.rates:
+            if case.network == network:
+                series[case.program].append((case.size, results.rate(case)))
+        title = f"Messages delivered at every member, {network}"
+        record.lines(title, "bytes of a message", "messages/s", series, log="xy", peers=PEERS)
+        for case in results.rates:
+            is_quoted = case.family == "vsync" and case.encrypted and case.network == network
+            if is_quoted and case.size in (64, 1024):
+                record.headline(
+                    f"Messages of {case.size:,} bytes, encrypted, {network}",
+                    results.rate(case),
+                    "messages/s",
+                    better="more",
+                    peer=results.best(case, "corosync") or None,
+                    peer_name="corosync, encrypted",
+                )
+    middles: dict[str, dict[str, float | None]] = {}
+    for (program, size), found in results.latencies.items():
+        middles.setdefault(program, {})[f"{size:,} bytes"] = median([p50 for p50, _ in found])
+    record.bars("Latency of one message, median", "us", middles, peers=PEERS, better="less")
+    ours, peer = "vsync, encrypted, AGREED", "corosync, knet aes256+sha256, AGREED"
+    if ours in middles:
+        record.headline(
+            "Latency of one message of 64 bytes, encrypted, median",
+            middles[ours].get("64 bytes"),
+            "us",
+            peer=middles.get(peer, {}).get("64 bytes"),
+            peer_name=peer,
+        )
+    for program, percents in results.idle.items():
+        if program.startswith("vsync"):
+            theirs = [median(x) for name, x in results.idle.items() if name.startswith("corosync")]
+            record.headline(
+                "CPU time of three idle members together",
+                median(percents),
+                "% of a core",
+                peer=min(theirs, default=None),
+                peer_name="corosync, least of its transports",
+            )
 
 
 def show(title: str, table: Table) -> None:
     """One table under its headline."""
     print(f"\n{title}")
+    record.table(table, title)
     # Where the output goes to a file, rich would take 80 columns and fold the figures.
     Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False).print(table)
 

@@ -7,6 +7,7 @@ that keep the interpreter's lock for milliseconds; the token is never held, so t
 counts. Prints, never asserts.
 """
 
+import argparse
 import asyncio
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from benchmarks.results import record
 from vsync.config import RingConfig
 from vsync.events import Configuration
 from vsync.node.group import Group
@@ -67,19 +69,22 @@ async def together(group: Group) -> None:
             return
 
 
-async def measure(ports: list[int]) -> None:
-    """Be member 1, busy in each way."""
+async def measure(ports: list[int], seconds: float) -> dict[str, float]:
+    """Be member 1, busy in each way; visits of the token a second."""
+    rates = {}
     async with joining(1, ports) as group:
         await together(group)
         for name, busy in BUSY.items():
             await asyncio.sleep(0.3)
             before, began = group.loop.rotations, time.monotonic()
             if busy is None:
-                await asyncio.sleep(SECONDS)
+                await asyncio.sleep(seconds)
             else:
-                busy(began + SECONDS)
+                busy(began + seconds)
             rate = (group.loop.rotations - before) / (time.monotonic() - began)
+            rates[f"the application {name}"] = rate
             print(f"the application {name:<38} {rate:8,.0f} visits/s")
+    return rates
 
 
 async def idle(me: int, ports: list[int]) -> None:
@@ -89,11 +94,29 @@ async def idle(me: int, ports: list[int]) -> None:
             pass
 
 
+def keep(rates: dict[str, float]) -> None:
+    """The same as data."""
+    sheet = record.sheet("Visits of the token at a member of three", ("", "visits/s"))
+    for name, rate in rates.items():
+        sheet.add(name, f"{rate:,.0f}")
+    bars = {name: {"visits/s": rate} for name, rate in rates.items()}
+    record.bars("Visits of the token at a member of three", "visits/s", bars)
+    first = next(iter(rates))
+    for name in (name for name in rates if "computes in Python" in name):
+        claim = f"Visits of the token while {name}"
+        record.headline(
+            claim, rates[name], "visits/s", better="more", peer=rates[first], peer_name="it waits"
+        )
+
+
 def main() -> None:
     """Start the others, be the first."""
-    if len(sys.argv) > 1:
-        asyncio.run(idle(int(sys.argv[1]), [int(port) for port in sys.argv[2:]]))
+    if sys.argv[1:2] == ["be"]:
+        asyncio.run(idle(int(sys.argv[2]), [int(port) for port in sys.argv[3:]]))
         return
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ring_thread")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each way to be busy")
+    options = record.parse(parser)
     with ExitStack() as stack:
         ports = []
         for _ in range(3):
@@ -102,12 +125,12 @@ def main() -> None:
             ports.append(int(sock.getsockname()[1]))
     others = [
         subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.ring_thread", str(me), *map(str, ports)]
+            [sys.executable, "-m", "benchmarks.ring_thread", "be", str(me), *map(str, ports)]
         )
         for me in (2, 3)
     ]
     try:
-        asyncio.run(measure(ports))
+        keep(asyncio.run(measure(ports, options.seconds)))
     finally:
         for other in others:
             other.kill()
@@ -115,4 +138,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(record.run(main))

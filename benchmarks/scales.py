@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from benchmarks.results import record
 from clocksync.runtime.units import SECOND
 from clocksync.scales import BUILT_IN, GpsTime, Instant, NtpTime, UtcTime, from_smeared, to_smeared
 from clocksync.scales.civil import DAY, day_of, day_text, parse_plain
@@ -84,8 +85,11 @@ def ours(times: list[Instant]) -> None:
         ("text to UTC", UtcTime.parse, text),
     ]
     print(f"{'clocksync, one time a call':34} {'per s':>12}")
+    sheet = record.sheet("clocksync, one time a call", ("conversion", "per s"))
     for name, convert, values in cases:
-        print(f"{name:34} {per_second(over(convert, values), len(values)):12,.0f}")
+        rate = f"{per_second(over(convert, values), len(values)):,.0f}"
+        print(f"{name:34} {rate:>12}")
+        sheet.add(name, rate)
 
 
 @dataclass(frozen=True)
@@ -178,16 +182,28 @@ def beside_astropy(times: list[Instant]) -> None:
     try:
         astropy = Astropy(times)
     except ImportError:
-        print("\nastropy is not installed: not compared (pip install 'clocksync[bench]')")
+        absent = "astropy is not installed: not compared (pip install 'clocksync[bench]')"
+        print(f"\n{absent}")
+        record.note(absent)
         return
     beside_arrays(times, astropy)
     print(f"\n{'one time a call; astropy: an array':34} {'ours/s':>12} {'astropy/s':>12}", end=" ")
     print(f"{'array/s':>12} {'apart, ns':>10}")
+    columns = ("conversion", "ours/s", "astropy/s", "array/s", "apart, ns")
+    sheet = record.sheet("One time a call; astropy: an array", columns)
+    rates: dict[str, dict[str, float | None]] = {}
     for row in astropy.rows():
         mine = per_second(over(row.ours, row.values), len(row.values))
         theirs = per_second(over(row.single, astropy.singles), len(astropy.singles))
         array = per_second(row.array, len(times))
         print(f"{row.name:34} {mine:12,.0f} {theirs:12,.0f} {array:12,.0f} {row.apart:10,}")
+        sheet.add(row.name, *(f"{rate:,.0f}" for rate in (mine, theirs, array)), f"{row.apart:,}")
+        rates[row.name] = {"ours": mine, "astropy": theirs, "astropy, an array": array}
+        claim = f"{row.name}, one time a call"
+        record.headline(
+            claim, mine, "conversions/s", better="more", peer=theirs, peer_name="astropy"
+        )
+    record.bars("Conversions of one time", "conversions/s", rates)
     print(f"over {len(times):,} instants; POSIX without days that have a leap second, on which")
     print("astropy's unix spreads the day's 86,401 s over its 86,400 numbers")
 
@@ -202,6 +218,7 @@ def beside_arrays(times: list[Instant], astropy: Astropy) -> None:
     posix_ns = tai_to_posix(BUILT_IN, tai_ns)
     unix = astropy.tai.unix
     print(f"\n{'arrays of int64 ns, of Time':34} {'ours/s':>12} {'astropy/s':>12}")
+    sheet = record.sheet("Arrays of int64 ns, of Time", ("conversion", "ours/s", "astropy/s"))
     cases = [
         (
             "TAI to POSIX",
@@ -217,6 +234,15 @@ def beside_arrays(times: list[Instant], astropy: Astropy) -> None:
     for name, mine, theirs in cases:
         rates = per_second(mine, len(times)), per_second(theirs, len(times))
         print(f"{name:34} {rates[0]:12,.0f} {rates[1]:12,.0f}")
+        sheet.add(name, *(f"{rate:,.0f}" for rate in rates))
+        record.headline(
+            f"{name}, an array",
+            rates[0],
+            "conversions/s",
+            better="more",
+            peer=rates[1],
+            peer_name="astropy",
+        )
 
 
 def in_day(times: Iterable[int]) -> list[tuple[int, int]]:
@@ -276,7 +302,7 @@ def _show_day(mjd: Any, ut1_tai: Any, begin: int, end: int) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--times", type=int, default=100_000, help="how many instants")
-    count = max(2_000, parser.parse_args().times)
+    count = max(2_000, record.parse(parser).times)
     warnings.simplefilter("ignore")  # ERFA finds years after its own release dubious
     times = instants(count)
     ours(times)
@@ -286,4 +312,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

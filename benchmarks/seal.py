@@ -11,12 +11,14 @@ Every datagram is a new one, as on a network. Prints; asserts nothing::
 import argparse
 import gc
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from benchmarks.harness import machine, the_machine_alone
+from benchmarks.results import record
 from clocksync.security.datagram import HEADER_BYTES
 from clocksync.security.keyring import GroupKey, KeyRing
 from clocksync.security.plain import PlainSealer
@@ -107,20 +109,38 @@ def show(size: int, n: int) -> None:
     one, many, data, view = ours(size, n, left, right)
     plain = ours(size, n, PlainSealer(7, 1), PlainSealer(7, 2))
     print(f"{size:,} bytes{'':20}{'seal':>8}{'open':>8}   ns a datagram")
-    print(f"  {'bare AES-256-GCM':26}{seal:8,.0f}{open_:8,.0f}")
-    print(f"  {'bare AES-128-GCM':26}{short:8,.0f}{short_open:8,.0f}")
-    print(f"  {'bare ChaCha20-Poly1305':26}{chacha:8,.0f}{chacha_open:8,.0f}")
-    print(f"  {'ours, one by one':26}{one:8,.0f}{data:8,.0f}")
-    print(f"  {'ours, runs and views':26}{many:8,.0f}{view:8,.0f}")
-    print(f"  {'plain, one by one':26}{plain[0]:8,.0f}{plain[2]:8,.0f}")
-    print(f"  {'ours over bare':26}{one / seal:8.2f}{data / open_:8.2f}")
-    print(f"  {'what our layer adds':26}{one - seal:8,.0f}{data - open_:8,.0f}")
+    sheet = record.sheet(f"{size:,} bytes, ns a datagram", ("", "seal", "open"))
+    costs = {
+        "bare AES-256-GCM": (seal, open_),
+        "bare AES-128-GCM": (short, short_open),
+        "bare ChaCha20-Poly1305": (chacha, chacha_open),
+        "ours, one by one": (one, data),
+        "ours, runs and views": (many, view),
+        "plain, one by one": (plain[0], plain[2]),
+    }
+    ratio, added = (one / seal, data / open_), (one - seal, data - open_)
+    told = {name: [f"{cost:,.0f}" for cost in both] for name, both in costs.items()}
+    told["ours over bare"] = [f"{value:.2f}" for value in ratio]
+    told["what our layer adds"] = [f"{value:,.0f}" for value in added]
+    for name, cells in told.items():
+        print(f"  {name:26}{cells[0]:>8}{cells[1]:>8}")
+        sheet.add(name, *cells)
+    record.bars(
+        f"Sealing and opening a datagram of {size:,} bytes",
+        "ns",
+        {name: {"seal": both[0], "open": both[1]} for name, both in costs.items()},
+        peers=["bare"],
+        better="less",
+    )
+    for what, mine, bare_ in (("Sealing", one, seal), ("Opening", data, open_)):
+        claim = f"{what} a datagram of {size:,} bytes"
+        record.headline(claim, mine, "ns", peer=bare_, peer_name="bare AES-256-GCM")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--datagrams", type=int, default=4000, help="a round (4000)")
-    options = parser.parse_args()
+    options = record.parse(parser)
     with the_machine_alone():
         print(machine())
         for size in SIZES:
@@ -128,4 +148,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(record.run(main))

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import Impossible, machine, the_machine_alone
+from benchmarks.results import record
 from tests.daemons import DaemonFailed, chrony_server
 from tools import peers
 
@@ -129,6 +130,25 @@ class Contest:
         for row in self.rows:
             if row.mode == "interleaved" and not row.interleaved:
                 print(f"{row.name} never answered in interleaved mode")
+                record.note(f"{row.name} never answered in interleaved mode")
+        self.keep(table)
+
+    def keep(self, table: Table) -> None:
+        """The same as data."""
+        record.table(table)
+        rates: dict[str, dict[str, float | None]] = {}
+        for row in self.rows:
+            rates.setdefault(row.name, {})[row.mode] = row.per_second
+        record.bars("Answers of one core", "answers/s", rates, peers=["chronyd"])
+        for mode in ("basic", "interleaved"):
+            record.headline(
+                f"NTP answers of one core, {mode}",
+                rates["clocksync serve"].get(mode),
+                "answers/s",
+                better="more",
+                peer=rates.get("chronyd", {}).get(mode),
+                peer_name="chronyd",
+            )
 
 
 def compiled(folder: Path) -> Path:
@@ -152,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=1.5)
     parser.add_argument("--in-flight", type=int, default=256)
     parser.add_argument("--sockets", type=int, default=4)
-    chosen = parser.parse_args(arguments)
+    chosen = record.parse(parser, arguments)
     try:
         if not hasattr(os, "sched_setaffinity"):
             raise Impossible("processes can be held on a processor on Linux only")
@@ -166,6 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for row in contest.rows:
                     row.run(load, chosen, cores)
     except (Impossible, DaemonFailed, subprocess.CalledProcessError) as error:
+        record.impossible(error)
         print(f"serve_rate: {error}", file=sys.stderr)
         return 2
     contest.show()
@@ -173,4 +194,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.results import record
 from clocksync.runtime.units import MILLISECOND, SECOND
 from clocksync.steering.settings import SERVOS, DisciplineSettings
 from tests.cluster.discipline_world import CLIENT, HOUR, Happening, Plan, Run, typical
@@ -169,6 +170,15 @@ def print_days(days: Sequence[Day], console: Console) -> None:
             f"{sum(day.outside for day in mine)} of {sum(len(day.hours) for day in mine)}",
         )
     console.print(table)
+    record.table(table)
+    for servo in SERVOS:
+        if mine := [day for day in days if day.servo == servo]:
+            errors = sorted(error for day in mine for error in day.usual())
+            middle = errors[len(errors) // 2] / 1000
+            record.headline(f"Error of a clock steered for a day, {servo}, median", middle, "us")
+            outside = sum(day.outside for day in mine)
+            claim = f"Looks at which the truth was outside of the bound, {servo}"
+            record.headline(claim, outside, "looks", asked="0", limit=0)
 
 
 def print_deviations(days: Sequence[Day], console: Console) -> None:
@@ -191,6 +201,22 @@ def print_deviations(days: Sequence[Day], console: Console) -> None:
         ]
         table.add_row(str(tau), *(f"{cell:.2f}" for cell in cells))
     console.print(table)
+    record.table(table)
+    lines: dict[str, list[tuple[float, float]]] = {name: [] for name in series}
+    for name, values in series.items():
+        for tau in TAUS:
+            deviation = allan_deviation(values, LOOK_NS // SECOND, tau) * 1e9
+            if deviation > 0:
+                lines[name].append((tau, deviation))
+    peers = ["readings", "oscillator"]
+    record.lines("Allan deviation", "tau, s", "1e-9", lines, log="xy", peers=peers)
+    looks = {
+        f"{day.servo}, world {day.seed}": {
+            "|error|": [abs(error) / 1000 for error in day.usual()],
+        }
+        for day in days
+    }
+    record.spread("|error| of the steered clock, usual hours", "us", looks)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -199,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first world")
     parser.add_argument("--servo", action="append", choices=list(SERVOS), help="these only")
     parser.add_argument("--save", type=Path, help="write every look to this file as JSON lines")
-    chosen = parser.parse_args(arguments)
+    chosen = record.parse(parser, arguments)
     days = []
     for seed in range(chosen.seed, chosen.seed + chosen.days):
         for servo in chosen.servo or SERVOS:
@@ -218,4 +244,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))

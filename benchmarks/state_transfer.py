@@ -22,6 +22,7 @@ from rich.table import Table
 
 import vsync
 from benchmarks.harness import machine, the_machine_alone
+from benchmarks.results import record
 
 PIECE = 1 << 20
 PAUSE_S = 0.002
@@ -143,7 +144,7 @@ def main() -> int:
     """Print the table; 0."""
     parser = argparse.ArgumentParser(description="state transfer beside other traffic")
     parser.add_argument("--mib", type=int, default=1024)
-    given = parser.parse_args()
+    given = record.parse(parser)
     with the_machine_alone():
         seconds, before, during = measure(given.mib << 20)
     table = Table(
@@ -164,8 +165,15 @@ def main() -> int:
             f"{ordered[-1]:,.0f}",
         )
     Console(width=None if sys.stdout.isatty() else 120).print(table)
+    record.table(table)
+    latencies = {"small messages of another member": {"before": before, "during": during}}
+    record.spread("Latency while a state is transferred", "us", latencies)
+    rate = given.mib * 1.048576 / seconds
+    record.headline(f"{given.mib} MiB to a member that joins", rate, "MB/s", better="more")
+    claim = "A small message meanwhile, median; beside it, without a transfer"
+    record.headline(claim, median(during), "us", peer=median(before), peer_name="no transfer")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(record.run(main))
