@@ -57,6 +57,9 @@ BENCHMARKS = (
     Benchmark("rbs", "Reference broadcasts", CLOCKS, ("--rounds=1", "--broadcasts=100")),
     Benchmark("mesh", "A mesh of hosts", CLOCKS, ("--rounds=1", "--meshes=2", "--polls=24")),
     Benchmark(
+        "mesh_filters", "What becomes of a mesh's samples", CLOCKS, ("--rounds=1", "--meshes=1")
+    ),
+    Benchmark(
         "authentication", "Authentication", CLOCKS, ("--rounds=1", "--samples=200", "--seconds=0.2")
     ),
     Benchmark("ptp", "PTP", CLOCKS, ("--rounds=1", "--samples=24")),

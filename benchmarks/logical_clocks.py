@@ -262,7 +262,7 @@ def main() -> None:
     vector(3)
     vector(members)
     others()
-    record.bars("Cost of one operation", "ns", COSTS, better="less")
+    record.bars("Cost of one operation", "ns", COSTS, peers=["plain"], better="less")
     vectorclock_peer(members)
     hlcpy_peer()
 

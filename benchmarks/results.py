@@ -156,14 +156,16 @@ class Record:
 
         Args:
             rows: for each name the values of its series.
-            peers: how the names of rows begin that are not ours.
+            peers: how the names of rows, or of series, begin that are not ours.
         """
         listed = [
             {"name": name, "is_peer": name.startswith(tuple(peers)), "values": dict(values)}
             for name, values in rows.items()
         ]
+        series = dict.fromkeys(name for values in rows.values() for name in values)
+        theirs = [name for name in series if name.startswith(tuple(peers))]
         if listed:
-            self._plot("bars", title, unit=unit, better=better, rows=listed)
+            self._plot("bars", title, unit=unit, better=better, peer_series=theirs, rows=listed)
 
     def lines(
         self,

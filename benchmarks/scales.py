@@ -203,7 +203,7 @@ def beside_astropy(times: list[Instant]) -> None:
         record.headline(
             claim, mine, "conversions/s", better="more", peer=theirs, peer_name="astropy"
         )
-    record.bars("Conversions of one time", "conversions/s", rates)
+    record.bars("Conversions of one time", "conversions/s", rates, peers=["astropy"])
     print(f"over {len(times):,} instants; POSIX without days that have a leap second, on which")
     print("astropy's unix spreads the day's 86,401 s over its 86,400 numbers")
 
