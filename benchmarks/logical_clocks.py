@@ -125,7 +125,8 @@ def show(name: str, ours: Case, plain: Case, locked: Case | None = None) -> None
         mine,
         "ns",
         peer=held,
-        peer_name="plain operations",
+        peer_name="plain operations, locked",
+        is_floor=True,
         asked=f"{ASKED} x plain",
         limit=ASKED * held,
     )

@@ -338,10 +338,13 @@ def keep(results: list[Result], seconds: float) -> None:
     record.bars(
         "From asking to having left, alone, median", "us", latencies, peers=PEERS, better="less"
     )
+    ours = {name: rate for name, rate in rates.items() if not name.startswith(PEERS)}
+    if not any(name.startswith(PEERS) for name in rates):
+        best = max(ours, key=lambda name: ours[name]["alone"])
+        record.headline(f"Locks, alone: {best}", ours[best]["alone"], "locks/s", better="more")
     for peer in PEERS:
         beside = next((name for name in rates if name.startswith(peer)), "")
         for asked in ("alone", "three ask") if beside else ():
-            ours = {name: rate for name, rate in rates.items() if not name.startswith(PEERS)}
             # What a peer promises, and no more: Redis is one server, PySyncObj survives crashes.
             kept = [name for name in ours if peer == "Redis" or "ring" in name]
             best = max(kept, key=lambda name: ours[name][asked])

@@ -71,6 +71,8 @@ def advantage(headline: Headline) -> str:
         return "–"
     if 0.95 <= ratio < 1.05:
         return "equal"
+    if headline.is_floor:
+        return f"{_times(headline.ours / (headline.peer or 1))}× of it"
     return f"{_times(ratio)}× better" if ratio > 1 else f"{_times(1 / ratio)}× worse"
 
 
@@ -167,8 +169,11 @@ def _headline(headline: Headline) -> str:
     peer = ""
     if headline.peer_name:
         peer = f"{figure(headline.peer)} <small>{escape(headline.unit)}</small>"
-        peer += f'<span class="who">{escape(headline.peer_name)}</span>'
-    words = advantage(headline) if headline.peer_name else ""
+        who = escape(headline.peer_name)
+        if headline.peer is None:
+            peer, who = "–", f"{who}: not here"
+        peer += f'<span class="who">{who}</span>'
+    words = advantage(headline) if headline.peer is not None else ""
     kind = "good" if words.endswith("better") or words == "exact" else "bad" * ("worse" in words)
     asked = escape(headline.asked)
     if headline.is_met is not None:

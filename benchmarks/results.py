@@ -61,6 +61,8 @@ class Headline:
     asked: str
     is_met: bool | None
     """Whether ours is what was asked for; None where nothing was."""
+    is_floor: bool = False
+    """Whether the peer is no rival but the least that is possible, or ours without the work."""
 
     @property
     def advantage(self) -> float | None:
@@ -128,6 +130,7 @@ class Record:
         better: Better = "less",
         asked: str = "",
         limit: float | None = None,
+        is_floor: bool = False,
     ) -> None:
         """A figure to quote.
 
@@ -137,11 +140,14 @@ class Record:
             better: whether less or more is.
             asked: in words, what it should be.
             limit: as a number, in `unit`: at most that where less is better, else at least.
+            is_floor: `peer_name` is no rival, but the least that is possible.
         """
         is_met = None
         if limit is not None and ours is not None:
             is_met = ours <= limit if better == "less" else ours >= limit
-        self.headlines.append(Headline(claim, ours, unit, better, peer, peer_name, asked, is_met))
+        self.headlines.append(
+            Headline(claim, ours, unit, better, peer, peer_name, asked, is_met, is_floor)
+        )
 
     def bars(
         self,

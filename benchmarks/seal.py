@@ -134,7 +134,7 @@ def show(size: int, n: int) -> None:
     )
     for what, mine, bare_ in (("Sealing", one, seal), ("Opening", data, open_)):
         claim = f"{what} a datagram of {size:,} bytes"
-        record.headline(claim, mine, "ns", peer=bare_, peer_name="bare AES-256-GCM")
+        record.headline(claim, mine, "ns", peer=bare_, peer_name="bare AES-256-GCM", is_floor=True)
 
 
 def main() -> None:
