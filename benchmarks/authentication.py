@@ -266,7 +266,9 @@ class Contest:
             by.setdefault(figure, {}).setdefault(who, {})[method] = row.best(row.values)
         for figure in ("CPU us an answer", "answers/s"):
             better: Literal["more", "less"] = "more" if figure == "answers/s" else "less"
-            record.bars(figure, figure, by.get(figure, {}), peers=["chronyd"], better=better)
+            title = figure.replace("CPU us", "CPU time of the server for")
+            unit = "us" if better == "less" else figure
+            record.bars(title, unit, by.get(figure, {}), peers=["chronyd"], better=better)
         for method, name in (("plain", "without"), ("key", "with a key"), ("nts", "by NTS")):
             cost = by.get("CPU us an answer", {})
             record.headline(

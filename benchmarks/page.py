@@ -243,7 +243,7 @@ def _sheet(sheet: Sheet) -> str:
         )
         rows.append(f"<tr>{cells}</tr>")
     return (
-        f'<div class="scroll" tabindex="0"><table><caption>{escape(sheet.title)}</caption>'
+        f'<h3>{escape(sheet.title)}</h3><div class="scroll" tabindex="0"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 

@@ -53,6 +53,8 @@ class Canvas:
 
 
 WIDE, NARROW = 880, 360
+COLOURS = 5
+"""Of lines, on either side."""
 LABEL, LINE, BAR, GAP = 250, 16, 14, 3
 """Of a row: its label's width and line, and the height of a bar and between two."""
 
@@ -218,7 +220,7 @@ def _line_classes(plot: Plot) -> list[str]:
     classes = []
     for series in plot["series"]:
         is_peer = series["is_peer"]
-        classes.append(f"{'p' if is_peer else 'o'}{counts[is_peer] % 4}")
+        classes.append(f"{'p' if is_peer else 'o'}{counts[is_peer] % COLOURS}")
         counts[is_peer] += 1
     return classes
 

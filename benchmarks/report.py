@@ -48,6 +48,7 @@ def run(benchmark: Benchmark, arguments: Sequence[str], out: Path) -> Record:
         # It ended before it could write: killed, or broken so that it does not even begin.
         found = Record(benchmark.name, "failed", arguments=list(arguments))
         found.seconds, found.commit = round(time.monotonic() - began, 1), machine.commit()
+    found.benchmark = benchmark.name
     if code is None:
         found.status = "failed"
         found.reason = f"it did not end within {benchmark.minutes} minutes, and was ended"
@@ -101,6 +102,8 @@ def _code_of(
     finally:
         _end(process)
         reader.join(5)
+        if process.stdout is not None and not reader.is_alive():
+            process.stdout.close()
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

@@ -65,16 +65,16 @@ class Book:
 
 
 def rounded(value: float) -> str:
-    """Three digits, or four where the first is 1: more is noise."""
+    """Three digits, and thousands above a million: more is noise."""
     digits = len(f"{abs(value):.0f}")
-    keep = 4 if f"{abs(value):.0f}".startswith("1") else 3
-    return f"{round(value, min(0, keep - digits)):,.0f}"
+    return f"{round(value, max(-3, min(0, 3 - digits))):,.0f}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """In Markdown."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines).replace("|  |", "| |")
+    told = ("|".join(f" {cell} " if cell else " " for cell in cells) for cells in lines)
+    return "\n".join(f"|{cells}|" for cells in told)
 
 
 def machine(book: Book, name: str) -> str:
