@@ -87,7 +87,15 @@ BENCHMARKS = (
         "ring",
         "A ring of three",
         GROUPS,
-        ("--runs=1", "--seconds=0.3", "--idle-seconds=0.5", "--network=1500", "--sizes=64"),
+        (
+            "--runs=1",
+            "--seconds=0.3",
+            "--idle-seconds=0.5",
+            "--network=1500",
+            "--sizes",
+            "64",
+            "1024",
+        ),
         120,
     ),
 )

@@ -254,7 +254,8 @@ class Record:
             self.status = "interrupted"
             raise
         except Exception as error:
-            self.status, self.reason = "failed", f"{type(error).__name__}: {error}"
+            self.status = "failed"
+            self.reason = f"{type(error).__name__}: {error}".removesuffix(": ")
             raise
         finally:
             self.seconds = round(time.monotonic() - begin, 1)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from benchmarks import catalogue, machine, page, report
 from benchmarks.axes import Scale, figure, short
 from benchmarks.catalogue import Benchmark
+from benchmarks.harness import ALONE, the_machine_alone
 from benchmarks.results import Record, read, write
 
 DATA = Path(__file__).parents[1] / "data" / "benchmarks"
@@ -46,7 +48,7 @@ def planted(monkeypatch):
         report, "command", lambda one, arguments: [sys.executable, "-c", PROGRAMS[one.name]]
     )
     # Each test may run beside another one, or beside a benchmark.
-    monkeypatch.setenv("CLOCKSYNC_MACHINE_ALONE", "1")
+    monkeypatch.setenv(ALONE, "1")
     return known
 
 
@@ -156,6 +158,23 @@ def test_resumed_it_runs_only_what_this_commit_has_no_results_of(planted, tmp_pa
     write(Record("good", commit="another"), tmp_path / "good.json")
     report.main(arguments[:1] + arguments[2:])
     assert ran == ["broken", "good"]
+
+
+@pytest.mark.slow
+def test_who_is_started_while_the_machine_is_ours_does_not_wait_for_it(tmp_path, monkeypatch):
+    # A lock of our own: a real benchmark may be running beside the tests.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = (
+        "from benchmarks.harness import the_machine_alone as alone\nwith alone(): print('has it')"
+    )
+    command = [sys.executable, "-c", code]
+    with the_machine_alone():
+        env = {**os.environ, "TMPDIR": str(tmp_path)}
+        done = subprocess.run(
+            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+        )
+    assert done.stdout == "has it\n"
+    assert ALONE not in os.environ
 
 
 def test_a_quick_run_is_no_run_in_full(tmp_path):

@@ -50,7 +50,9 @@ def test_no_line_begins_with_a_mark_and_has_words_behind_it():
         assert not re.search(r"^<!-- figures: [\w-]+ -->.", path.read_text("utf-8"), re.M), path
 
 
-@pytest.mark.parametrize("name", ["accuracy", "serve-rate", "multicast", "machine"])
+@pytest.mark.parametrize(
+    "name", ["accuracy", "serve-rate", "multicast", "machine", "state-transfer", "ring-members"]
+)
 def test_a_region_has_figures_of_the_results_and_nothing_else(name):
     before = f"a <!-- figures: {name} -->old<!-- /figures --> b"
     after = figures.written(before, BOOK, [])
