@@ -166,8 +166,11 @@ def ring_short(book: Book) -> str:
 def ring_run(book: Book) -> str:
     """On what, and of how many runs."""
     options = book.record("ring").parameters
+    others = [note for note in book.record("ring").notes if note.startswith("other programs took")]
+    if not others:
+        raise Missing("ring does not say what other programs took")
     runs = f"medians of {options['runs']} runs of {options['seconds']:g} s"
-    return f"{machine(book, 'ring')}, nothing else running; {runs}"
+    return f"{machine(book, 'ring')}; {others[0]}; {runs}"
 
 
 def ring_throughput(book: Book) -> str:

@@ -6,7 +6,8 @@
 
 What stands between ``<!-- figures: NAME -->`` and ``<!-- /figures -->`` is what
 :mod:`tools.figure_texts` makes of ``benchmarks/results/*.json``. A region whose results are not
-there stays as it is. Only runs in full are taken over: a figure of ``--quick`` is not one. No line
+there stays as it is. Only runs in full are taken over, of a commit, on a
+machine that was idle before. No line
 may begin with a mark that has words behind it, or Markdown takes the line for HTML.
 
 Exit codes: 0 all is as it should be; 1 something differs, or was not taken over; 2 wrong usage.
@@ -24,6 +25,8 @@ from tools.figure_texts import REGIONS, Book, Missing
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
+BUSY_PERCENT = 10
+"""Of all processors, before a benchmark began: with more its figures are not worth quoting."""
 PAGES = ("README.md", "docs/benchmarks.md")
 REGION = re.compile(r"<!-- figures: (?P<name>[\w-]+) -->(?P<text>.*?)<!-- /figures -->", re.DOTALL)
 
@@ -60,6 +63,10 @@ def take_over(source: Path, target: Path) -> Iterator[str]:
             yield f"{record.benchmark}: {record.status}: {record.reason}"
         elif record.arguments:
             yield f"{record.benchmark}: was run with {' '.join(record.arguments)}, not in full"
+        elif not re.fullmatch("[0-9a-f]{7,40}", record.commit):
+            yield f"{record.benchmark}: is of no commit ({record.commit or 'none known'})"
+        elif (record.machine.get("busy_before_percent") or 0) > BUSY_PERCENT:
+            yield f"{record.benchmark}: the machine was busy with something else before it began"
         else:
             shutil.copyfile(path, target / path.name)
 

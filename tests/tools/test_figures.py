@@ -83,14 +83,22 @@ def test_a_region_that_nobody_knows_is_an_error():
         figures.written("<!-- figures: acuracy -->x<!-- /figures -->", BOOK, [])
 
 
-def test_a_quick_run_and_one_that_failed_are_not_taken_over(tmp_path):
+def test_only_a_full_run_of_a_commit_on_an_idle_machine_is_taken_over(tmp_path):
     source, target = tmp_path / "out", tmp_path / "results"
-    write(Record("full"), source / "full.json")
+    write(Record("full", commit="0123456789ab"), source / "full.json")
+    write(Record("dirty", commit="0123456789ab+changes"), source / "dirty.json")
+    busy = Record("busy", commit="0123456789ab", machine={"busy_before_percent": 40.0})
+    write(busy, source / "busy.json")
     write(Record("quick", arguments=["--rounds=1"]), source / "quick.json")
     write(Record("broken", "failed", "it broke"), source / "broken.json")
     told = list(figures.take_over(source, target))
     assert [path.name for path in target.iterdir()] == ["full.json"]
-    assert told == ["broken: failed: it broke", "quick: was run with --rounds=1, not in full"]
+    assert told == [
+        "broken: failed: it broke",
+        "busy: the machine was busy with something else before it began",
+        "dirty: is of no commit (0123456789ab+changes)",
+        "quick: was run with --rounds=1, not in full",
+    ]
 
 
 def test_checking_writes_nothing_and_tells_what_differs(tmp_path, monkeypatch, capsys):
@@ -165,7 +173,10 @@ def test_the_ring_s_regions_are_made_of_what_its_benchmark_records(ring_records)
     assert "| vsync, encrypted: AGREED, SAFE | 382, 382 | 773, 773 |" in REGIONS["ring-latency"](
         book
     )
-    assert "medians of 5 runs of 2 s" in REGIONS["ring-run"](book)
+    assert (
+        "other programs took 0 % of the processors meanwhile; medians of 5 runs of 2 s"
+        in REGIONS["ring-run"](book)
+    )
 
 
 def test_outages_are_told_with_their_token_timeouts(ring_records):
