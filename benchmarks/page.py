@@ -117,7 +117,7 @@ def _head(records: Sequence[Record], machines: Sequence[dict[str, object]]) -> I
     if busy:
         yield (
             '<p class="banner">The machine was busy with something else when'
-            f" {escape(', '.join(busy))} began: these figures are worse than they would be.</p>"
+            f" {'they' if len(busy) == len(records) else escape(', '.join(busy))} began: these figures are worse than they would be.</p>"
         )
     if not records:
         yield '<p class="banner">There are no results yet: run <code>make report</code>.</p>'

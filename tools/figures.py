@@ -6,9 +6,8 @@
 
 What stands between ``<!-- figures: NAME -->`` and ``<!-- /figures -->`` is what
 :mod:`tools.figure_texts` makes of ``benchmarks/results/*.json``. A region whose results are not
-there stays as it is. Only runs in full are taken over, of a commit, on a
-machine that was idle before. No line
-may begin with a mark that has words behind it, or Markdown takes the line for HTML.
+there stays as it is. Only full runs are taken over, of a commit, on a machine that was idle before.
+No line may begin with a mark that has words behind it, or Markdown takes the line for HTML.
 
 Exit codes: 0 all is as it should be; 1 something differs, or was not taken over; 2 wrong usage.
 """
