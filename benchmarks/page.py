@@ -115,9 +115,10 @@ def _head(records: Sequence[Record], machines: Sequence[dict[str, object]]) -> I
         )
     busy = [r.benchmark for r in records if (r.machine.get("busy_before_percent") or 0) > 10]
     if busy:
+        who = "all of them" if len(busy) == len(records) else ", ".join(busy)
         yield (
             '<p class="banner">The machine was busy with something else when'
-            f" {'they' if len(busy) == len(records) else escape(', '.join(busy))} began: these figures are worse than they would be.</p>"
+            f" {escape(who)} began: these figures are worse than they would be.</p>"
         )
     if not records:
         yield '<p class="banner">There are no results yet: run <code>make report</code>.</p>'
