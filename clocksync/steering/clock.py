@@ -8,6 +8,7 @@ system's, or one that is wrong on purpose), so the machine's own is never touche
 - **Monotone.** A later reading of the base never gives an earlier one of this clock, to the
   nanosecond, whatever is asked of it: rates and slews are limited so that it always moves, and
   all arithmetic is in integers. A correction forward may be a step; one back is always slewed.
+  Where the base itself is set back, so is this clock.
 - **It remembers.** Kernel stamps are older than the step that reads them. :meth:`Steering.at` tells
   a past reading of the base in what the clock showed *then*, over the last `REMEMBERED` changes.
 - **A correction is as of an instant.** Between a measurement and the order that comes of it the
@@ -24,12 +25,15 @@ from typing import NamedTuple
 
 from clocksync.runtime.clocks import Clock
 from clocksync.runtime.errors import BadConfig
+from clocksync.runtime.units import SECOND
 
 SLEW_PPM_MAX = 83_333.333
 """How fast a clock is slewed unless told otherwise: a second in twelve, as chrony's maxslewrate."""
 RATE_PPM_MAX = 100_000.0
 FASTEST_SLEW_PPM = 500_000.0
 REMEMBERED = 64
+SET_BACK_NS = SECOND
+"""A base that reads so much less than at the last change was set back."""
 _UNIT = 10**12
 
 
@@ -155,12 +159,15 @@ class Steering:
     def _cut(self, now: int, jump: int) -> None:
         """Forget what was planned after `now` and begin a segment there, higher by `jump`.
 
-        What has been changed already stays: asked for an instant before the last change, it is
-        done at that change.
+        What has been changed already stays: asked for an instant shortly before the last change, it
+        is done at that change. Long before it, the base itself was set back: what came after `now`
+        would be gone through once more, with corrections that this one replaces.
         """
-        now = self._changed_at = max(now, self._changed_at)
+        if now > self._changed_at - SET_BACK_NS:
+            now = max(now, self._changed_at)
+        self._changed_at = now
         started = [segment for segment in self._segments if segment.base <= now]
-        begin = started[-1]._replace(
+        begin = (started or self._segments[:1])[-1]._replace(
             base=now, reading=self.at(now) + jump, slewed=self.slewed_at(now)
         )
         self._segments = [*started, begin]

@@ -371,7 +371,7 @@ def _inflict(group: Group) -> None:
     match scenario.kind:
         case "steps":
             for _ in range(3):
-                by = random.choice([50 * MILLISECOND, SECOND, 40 * SECOND])
+                by = random.choice([50 * MILLISECOND, SECOND, 40 * SECOND, -40 * SECOND])
                 group.step(random.choice(group.honest), by)
                 world.run_for(10 * scenario.interval_ns)
         case "takeover" | "returns":

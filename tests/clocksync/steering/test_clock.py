@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from clocksync.runtime.clocks import ManualClock
 from clocksync.runtime.errors import BadConfig
+from clocksync.runtime.units import SECOND
 from clocksync.steering import SteeredClock, Steering
 
 RATES = st.floats(-100_000, 100_000)
@@ -100,6 +101,24 @@ def test_an_order_before_the_last_change_takes_effect_at_that_change():
     steering.slew(20, 4_000)
     assert steering.at(4_500) == 4_500
     assert steering.pending(5_000) == 20
+
+
+@pytest.mark.parametrize("back_s", [1, 300, 100_000])
+def test_a_base_that_is_set_back_goes_through_no_correction_twice(back_s):
+    """Seen in a group whose member's clock was set back by minutes: it never came to the others."""
+    steering, now = Steering(0, slew_ppm_max=500_000), 1_000 * SECOND
+    steering.slew(20 * SECOND, now)
+    now += 500 * SECOND
+    steering.slew(-5 * SECOND, now)
+    now += 500 * SECOND
+    settled = steering.at(now) + steering.pending(now) - now
+    now -= back_s * SECOND
+    assert steering.at(now) + steering.pending(now) - now == settled
+    steering.slew(back_s * SECOND + steering.pending(now), now)
+    assert steering.at(now) + steering.pending(now) - now == settled + back_s * SECOND
+    now = max(now, steering.settles_at())
+    assert steering.at(now) - now == settled + back_s * SECOND
+    assert steering.pending(now) == 0
 
 
 def test_memory_is_bounded():
