@@ -19,8 +19,8 @@ NO_BOUND = (1 << 64) - 1
 class Join(Frame):
     """A host wants to be polled, or no longer; its receiver hands it on to the daemon it obeys.
 
-    It is as long as a hello of the handshake (:mod:`clocksync.security`), so that each draws one:
-    with less, strangers who share what they have in credit could keep each other out.
+    It is as long as a hello of the handshake (:mod:`clocksync.security`), so that each that cannot
+    be read yet may draw one, where the hail beside it was lost.
     """
 
     KIND: ClassVar[int] = 0x12

@@ -148,6 +148,8 @@ class CristianReader(SilentCore):
         return self._unanswered(now)
 
     def on_refused(self, to: Hashable, tag: Hashable, reason: str, now: int) -> Effects:
+        if tag is None:  # no question of ours: a hail that went along with one
+            return []
         self._refusals += 1
         if not self._is_waiting:
             return []

@@ -34,6 +34,7 @@ from clocksync.runtime.core import (
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.units import MILLISECOND, SECOND
+from clocksync.security.datagram import ANYBODY
 
 FRAMES = (Probe, Echo, *frames.FRAMES)
 ORDERS_MAX = 4
@@ -44,8 +45,8 @@ LASTS_MS_MAX = 3_600_000
 TOGETHER = 2
 """Probes that leave together: the second finds every cache on the way warm, so that more of them
 come near the least delay. See docs/mesh.md for what that is worth."""
-STRANGER_BYTES = 64
-"""What a probe of a stranger is taken to cost: itself, a seal and its share of a handshake."""
+STRANGER_BYTES = 128
+"""What a probe of a stranger is taken to cost: itself, a seal, and the hail that may go along."""
 CREDIT_MAX = 1 << 16
 
 
@@ -249,7 +250,7 @@ class Agent(SilentCore):
         found: dict[int, Neighbour] = {}
         kept = SAMPLES_MAX // max(1, len(listed))
         for number, address in listed:
-            if number in (0, self.me) or number in found or not address[1]:
+            if number in (0, self.me, ANYBODY) or number in found or not address[1]:
                 return None
             asker = Asker(number, self._next_number, 2 * self.precision_ns, kept=kept)
             self._next_number = (self._next_number + (1 << 32)) % (1 << 63)

@@ -145,7 +145,7 @@ class Endpoint:
 
     def call(self, verb: Callable[[int], Effects]) -> None:
         """Call a verb of the protocol with ``now``, and carry out what it returns."""
-        self.driver.call(lambda now: self.sealed.call(verb(now)))
+        self.driver.call(lambda now: self.sealed.call(verb(now), now))
 
     async def __aenter__(self) -> Self:
         driver = UdpDriver(

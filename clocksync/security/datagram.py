@@ -8,11 +8,14 @@ import hmac
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, NamedTuple
 
+from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.wire import U8, U16, U32, U64, Fixed, Frame, layout
 
 VERSION = 2
 TAG_BYTES = 16
 INCARNATION_BYTES = 16
+ANYBODY = 0xFFFF
+"""No member's number. A hello for it is a hail: it is for whoever gets it."""
 
 # The reasons of a refusal, besides those of the envelope and of the replay window.
 UNKNOWN_KEY = "unknown key"
@@ -20,6 +23,8 @@ UNKNOWN_INCARNATION = "unknown incarnation"
 SUPERSEDED = "superseded incarnation"
 REFLECTED = "our own datagram"
 FOR_ANOTHER = "hello for another member"
+NOBODYS = "in the name of nobody"
+TOO_MANY = "more peers than are kept"
 BAD_TAG = "bad tag"
 
 
@@ -51,7 +56,7 @@ class Hello(Frame):
     cluster: Annotated[U32, "the group of nodes it belongs to"]
     sender: Annotated[U16, "the node that sent it"]
     key: Annotated[U8, "number of the group's key it is authenticated under"]
-    receiver: Annotated[U16, "the node it is for"]
+    receiver: Annotated[U16, "the node it is for; 65535: whoever gets it"]
     incarnation: Annotated[bytes, Fixed(INCARNATION_BYTES), "the sender's, drawn when it started"]
     counter: Annotated[U64, "the sender's next; what it seals from here on has higher ones"]
     challenge: Annotated[U64, "to be echoed by the receiver; 0: it is believed already"]
@@ -68,6 +73,18 @@ NONCE = slice(11, HEADER_BYTES)
 def hello_tag(key: bytes, data: bytes | memoryview) -> bytes:
     """The tag of a hello; `data` is what stands before it."""
     return hmac.digest(key, data, "sha256")[:TAG_BYTES]
+
+
+def check_number(me: int) -> None:
+    """Whether a member can have this number.
+
+    Raises:
+        BadConfig: it cannot.
+    """
+    if me == ANYBODY:
+        raise BadConfig(f"node number {ANYBODY} means anybody: give a member one below it")
+    if not 0 <= me < ANYBODY:
+        raise BadConfig(f"node number {me} is not in 0 to {ANYBODY - 1}")
 
 
 class Opened(NamedTuple):

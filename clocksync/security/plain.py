@@ -1,16 +1,20 @@
 """Datagrams without protection: the plain envelope, which guards against accidents only."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import ClassVar
 
 from clocksync.runtime.envelope import HEADER_BYTES, protect, unprotect
-from clocksync.security.datagram import Opened
+from clocksync.security.datagram import Opened, check_number
 from clocksync.security.keyring import KeyRing
 
 
 class PlainSealer:
     """The interface of :class:`~clocksync.security.sealer.Sealer` for a member that was told to go
-    without a key."""
+    without a key.
+
+    Raises:
+        BadConfig: no member has this number.
+    """
 
     OVERHEAD: ClassVar[int] = HEADER_BYTES
     """What a datagram has besides its body."""
@@ -18,6 +22,7 @@ class PlainSealer:
     __slots__ = ("_cluster", "_me")
 
     def __init__(self, cluster: int, me: int) -> None:
+        check_number(me)
         self._cluster, self._me = cluster, me
 
     def seal(self, kind: int, body: bytes) -> bytes:
@@ -28,7 +33,7 @@ class PlainSealer:
         """The datagrams that carry these bodies."""
         return [self.seal(kind, body) for body in bodies]
 
-    def open(self, data: bytes | memoryview, now_ns: int) -> Opened | None:
+    def open(self, data: bytes | memoryview, now_ns: int, source: Hashable = None) -> Opened | None:
         """What is in a datagram, by whoever says so.
 
         Raises:
@@ -39,6 +44,10 @@ class PlainSealer:
 
     def greet(self, peer: int, now_ns: int) -> None:
         """Nobody has to prove who they are."""
+
+    def hail(self, now_ns: int) -> bytes | None:
+        """Nor has anybody to be asked who they are."""
+        return None
 
     def take_outgoing(self) -> list[tuple[int, bytes]]:
         """Nothing of its own to send."""

@@ -17,7 +17,7 @@ so itself.
 """
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from itertools import count
 from typing import ClassVar, NamedTuple
 
@@ -33,9 +33,11 @@ from clocksync.runtime.envelope import (
 )
 from clocksync.runtime.errors import BadConfig, MalformedFrame
 from clocksync.security.datagram import (
+    ANYBODY,
     BAD_TAG,
     HEADER_BYTES,
     INCARNATION_BYTES,
+    NOBODYS,
     NONCE,
     REFLECTED,
     SUPERSEDED,
@@ -45,6 +47,7 @@ from clocksync.security.datagram import (
     VERSION,
     Hello,
     Opened,
+    check_number,
 )
 from clocksync.security.derivation import datagram_key
 from clocksync.security.handshake import Handshake
@@ -81,7 +84,7 @@ class Sealer:
 
     Args:
         cluster: the group's number; 0 to 2^32 - 1.
-        me: this member's number; 0 to 2^16 - 1.
+        me: this member's number; 0 to 2^16 - 2.
         incarnation: 16 random bytes, drawn for this object and no other.
         random_bytes: so many unpredictable bytes; asked once.
 
@@ -102,8 +105,7 @@ class Sealer:
     ) -> None:
         if not 0 <= cluster < 1 << 32:
             raise BadConfig(f"cluster = {cluster} is not in 0 to {(1 << 32) - 1}")
-        if not 0 <= me < 1 << 16:
-            raise BadConfig(f"node number {me} is not in 0 to {(1 << 16) - 1}")
+        check_number(me)
         if len(incarnation) != INCARNATION_BYTES:
             raise BadConfig(f"an incarnation has {INCARNATION_BYTES} bytes, not {len(incarnation)}")
         self._cluster, self._me, self._incarnation = cluster, me, incarnation
@@ -126,6 +128,7 @@ class Sealer:
             if kind != Hello.KIND
         }
         self._handshake.use(keys)
+        self._channels: dict[bytes, Channel] = {}
         self._open_channels()
 
     # Datagrams
@@ -155,8 +158,11 @@ class Sealer:
             sealed.append(header + encrypt(prefix + number, body, header))
         return sealed
 
-    def open(self, data: bytes | memoryview, now_ns: int) -> Opened | None:
+    def open(self, data: bytes | memoryview, now_ns: int, source: Hashable = None) -> Opened | None:
         """What is in a datagram, and who sealed it; None where it was a hello.
+
+        Args:
+            source: where it came from, if answers go there.
 
         Raises:
             MalformedFrame: it is refused.
@@ -167,7 +173,7 @@ class Sealer:
         start, kind, route, counter = _PARTS.unpack_from(data)
         channel = self._channels.get(route)
         if channel is None or start != _START or kind == Hello.KIND:
-            self._open_other(data, now_ns)
+            self._open_other(data, now_ns, source)
             return None
         decrypt, window, sender = channel
         refusal = window.refusal(counter)
@@ -180,16 +186,18 @@ class Sealer:
         window.mark(counter)
         return Opened(sender, kind, body)
 
-    def _open_other(self, data: bytes | memoryview, now_ns: int) -> None:
+    def _open_other(self, data: bytes | memoryview, now_ns: int, source: Hashable) -> None:
         """A hello, or what is to be refused and for which reason."""
         _refuse_foreign(data, self._cluster)
         if data[3] == Hello.KIND:
-            if self._handshake.hear(data, now_ns):
+            if self._handshake.hear(data, now_ns, source):
                 self._open_channels()
             return
         sender = int.from_bytes(data[8:10], "big")
         if sender == self._me:
             raise MalformedFrame(REFLECTED)
+        if sender == ANYBODY:
+            raise MalformedFrame(NOBODYS)
         if data[10] not in [key.id for key in self._keys.keys]:
             raise MalformedFrame(UNKNOWN_KEY)
         if self._handshake.is_superseded(sender, bytes(data[_PREFIX])):
@@ -203,6 +211,10 @@ class Sealer:
         """Queue a hello: when this member starts, and whenever its caller likes."""
         self._handshake.greet(peer, now_ns)
 
+    def hail(self, now_ns: int) -> bytes | None:
+        """A hello for whoever is where it is sent; None where nobody has to be asked."""
+        return self._handshake.hail(now_ns)
+
     def take_outgoing(self) -> list[tuple[int, bytes]]:
         """The hellos to be sent, each to the peer named beside it."""
         outgoing, self._handshake.outgoing = self._handshake.outgoing, []
@@ -214,17 +226,20 @@ class Sealer:
         return None if known is None or known.believed is None else known.believed.incarnation
 
     def _open_channels(self) -> None:
-        """Derive what opens the datagrams of all who are believed: a few microseconds for each, and
-        never because of a datagram that is not authentic."""
-        self._channels: dict[bytes, Channel] = {}
+        """Derive what opens the datagrams of all who are believed: a few microseconds for each that
+        is new, and never because of a datagram that is not authentic."""
+        former, self._channels = self._channels, {}
         for number, peer in self._handshake.peers.items():
             if peer.believed is None:
                 continue
             incarnation, window = peer.believed
             for key in self._keys.keys:
                 route = _ROUTE.pack(self._cluster, number, key.id, incarnation[:4])
-                cipher = self._cipher(key.id, number, incarnation)
-                self._channels[route] = Channel(cipher.decrypt, window, number)
+                channel = former.get(route)
+                if channel is None or channel.window is not window:
+                    cipher = self._cipher(key.id, number, incarnation)
+                    channel = Channel(cipher.decrypt, window, number)
+                self._channels[route] = channel
 
     def _cipher(self, key_id: int, sender: int, incarnation: bytes) -> AESGCM:
         key = next(key for key in self._keys.keys if key.id == key_id)

@@ -19,6 +19,8 @@ from clocksync.meshing.frames import Action, Batch, Order, State, Status
 from clocksync.peers.frames import Echo, Probe
 from clocksync.runtime.core import Arrival, Notify, Send, SetTimer, Stamp
 from clocksync.runtime.units import SECOND
+from clocksync.security.datagram import ANYBODY, HELLO_BYTES
+from clocksync.security.sealer import Sealer
 
 BOSS = 60_000
 PEERS = [(2, ("10.0.0.2", 3190)), (3, ("fd77::3", 3190))]
@@ -90,8 +92,8 @@ def test_a_host_that_never_answers_gets_no_more_bytes_than_came_in_orders():
     for now in range(SECOND, 2 * SECOND, 500_000):
         got += STRANGER_BYTES * len(sends(core.on_timer(BOSS, now)))
     assert got <= 2 * came
-    # A probe with the largest seal and what the handshake sends are no more than is counted for it.
-    assert len(Probe(1).encode()) + 39 <= STRANGER_BYTES
+    # A probe with the largest seal and a hail beside it are no more than is counted for it.
+    assert len(Probe(1).encode()) + Sealer.OVERHEAD + HELLO_BYTES <= STRANGER_BYTES
 
 
 def test_an_order_lapses_when_its_coordinator_is_silent():
@@ -149,6 +151,7 @@ def test_the_end_is_the_end():
         order(neighbours=[]),
         order(neighbours=[(1, ("10.0.0.9", 1))]),
         order(neighbours=[(0, ("10.0.0.9", 1))]),
+        order(neighbours=[(ANYBODY, ("10.0.0.9", 1))]),
         order(neighbours=[PEERS[0], PEERS[0]]),
         order(neighbours=[(2, ("10.0.0.9", 0))]),
         replace(order(), neighbours=b"123"),
@@ -159,6 +162,7 @@ def test_the_end_is_the_end():
         "of nobody",
         "of itself",
         "of number 0",
+        "of anybody",
         "of one twice",
         "at port 0",
         "cut",

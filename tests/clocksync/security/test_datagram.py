@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from clocksync.runtime import envelope
 from clocksync.runtime.errors import BadConfig, MalformedFrame
 from clocksync.security import datagram, replay
-from clocksync.security.datagram import HEADER_BYTES, HELLO_BYTES, Hello, SealedHeader
+from clocksync.security.datagram import ANYBODY, HEADER_BYTES, HELLO_BYTES, Hello, SealedHeader
 from clocksync.security.keyring import GroupKey, KeyRing
 from clocksync.security.plain import PlainSealer
 from clocksync.security.sealer import Sealer
@@ -222,7 +222,8 @@ def test_groups_with_other_keys_of_one_number_do_not_understand_each_other() -> 
     [
         (1 << 32, 1, bytes(16), "cluster = 4294967296 is not in 0 to 4294967295"),
         (-1, 1, bytes(16), "cluster = -1"),
-        (7, 1 << 16, bytes(16), "node number 65536 is not in 0 to 65535"),
+        (7, 1 << 16, bytes(16), "node number 65536 is not in 0 to 65534"),
+        (7, ANYBODY, bytes(16), "node number 65535 means anybody: give a member one below it"),
         (7, -1, bytes(16), "node number -1"),
         (7, 1, bytes(15), "an incarnation has 16 bytes, not 15"),
     ],
@@ -230,3 +231,6 @@ def test_groups_with_other_keys_of_one_number_do_not_understand_each_other() -> 
 def test_an_impossible_setting_is_named(cluster, me, own, message) -> None:
     with pytest.raises(BadConfig, match=message):
         Sealer(ring(1), cluster, me, own, bytes)
+    if cluster == 7 and len(own) == 16:
+        with pytest.raises(BadConfig, match=message):
+            PlainSealer(cluster, me)

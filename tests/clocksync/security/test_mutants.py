@@ -17,6 +17,7 @@ from clocksync.security.handshake import Handshake
 from clocksync.security.keyring import Step
 from clocksync.security.replay import ReplayWindow
 from clocksync.security.sealer import Sealer
+from tests.clocksync.security.talk import share_the_answers
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -184,8 +185,8 @@ def a_challenge_counts_for_ever(patch: pytest.MonkeyPatch) -> None:
 def the_former_incarnation_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     right = Handshake._believe
 
-    def believe(self: Handshake, hello: handshake.Hello) -> handshake.Peer:
-        peer = right(self, hello)
+    def believe(self: Handshake, hello: handshake.Hello, now_ns: int) -> handshake.Peer:
+        peer = right(self, hello, now_ns)
         peer.superseded.clear()
         return peer
 
@@ -230,9 +231,36 @@ def _trusting() -> SimpleNamespace:
     return SimpleNamespace(digest=handshake.hmac.digest, compare_digest=lambda *_: True)
 
 
-@mutant("handshake:test_hellos_replayed_change_nothing_and_draw_one_answer_in_ten_milliseconds")
+@mutant("handshake:test_hellos_replayed_change_nothing_and_draw_no_answer")
+@mutant("handshake:test_a_hello_draws_an_answer_to_each_of_eight_addresses_it_comes_from")
 def every_hello_is_answered(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(handshake, "HELLO_EVERY_NS", 0)
+    patch.setattr(Handshake, "_is_first", lambda *_: True)
+
+
+@mutant("handshake:test_a_flood_of_replayed_hellos_keeps_no_newcomer_waiting")
+def strangers_share_how_often_they_are_answered(patch: pytest.MonkeyPatch) -> None:
+    share_the_answers(patch)
+
+
+@mutant("handshake:test_what_answered_a_hail_is_worth_nothing_once_another_was_believed")
+def a_hail_can_be_answered_at_any_time(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(handshake, "_is_new_since", lambda *_: True)
+
+
+@mutant("handshake:test_a_holder_of_the_key_fills_no_memory_with_numbers_or_lives")
+def as_many_peers_as_come(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Handshake, "_make_room", lambda *_: None)
+
+
+@mutant("handshake:test_a_holder_of_the_key_fills_no_memory_with_numbers_or_lives")
+def as_many_lives_as_come(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(handshake, "SUPERSEDED_MAX", None)
+
+
+@mutant("handshake:test_nobody_speaks_as_anybody")
+def anybody_may_be_prompted(patch: pytest.MonkeyPatch) -> None:
+    """Who invents a datagram of number 65535 would have us hail."""
+    patch.setattr(sealer, "ANYBODY", -1)
 
 
 @mutant("handshake:test_small_datagrams_draw_a_hello_when_they_add_up_to_one")
@@ -249,18 +277,6 @@ def invented_numbers_are_remembered(patch: pytest.MonkeyPatch) -> None:
         right(self, sender, size, now_ns)
 
     patch.setattr(Handshake, "prompt", prompt)
-
-
-@mutant("handshake:test_both_greet_at_once_and_after_two_round_trips_both_believe_and_are_silent")
-def what_is_fresh_is_limited_too(patch: pytest.MonkeyPatch) -> None:
-    """Whoever has just greeted would not answer."""
-    right = Handshake.greet
-
-    def greet(self: Handshake, peer: int, now_ns: int) -> None:
-        right(self, peer, now_ns)
-        self.peers[peer].answer_at = now_ns + handshake.HELLO_EVERY_NS
-
-    patch.setattr(Handshake, "greet", greet)
 
 
 @pytest.mark.parametrize(("plant", "test"), MUTANTS, ids=[plant.__name__ for plant, _ in MUTANTS])

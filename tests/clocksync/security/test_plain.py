@@ -33,10 +33,20 @@ def test_it_has_nothing_to_prove() -> None:
     plain = PlainSealer(CLUSTER, 3)
     plain.greet(4, 0)
     plain.use(ring(1))
+    assert plain.hail(0) is None
     assert plain.take_outgoing() == []
 
 
 def test_both_have_the_same_verbs() -> None:
     verbs = {name for name in dir(PlainSealer) if not name.startswith("_")}
     assert verbs <= set(dir(sealer(1)))
-    assert verbs == {"OVERHEAD", "greet", "open", "seal", "seal_many", "take_outgoing", "use"}
+    assert verbs == {
+        "OVERHEAD",
+        "greet",
+        "hail",
+        "open",
+        "seal",
+        "seal_many",
+        "take_outgoing",
+        "use",
+    }
