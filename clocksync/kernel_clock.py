@@ -6,27 +6,22 @@ the kernel lets that grow by 500 ppm between updates, and says 16 s where nobody
 """
 
 import ctypes
-import struct
 from dataclasses import dataclass
 
 from clocksync.runtime.kernel import IS_LINUX
+from clocksync.runtime.timex import (
+    PPM_UNITS,
+    STA_DEL,
+    STA_INS,
+    STA_NANO,
+    STA_UNSYNC,
+    TIME_ERROR,
+    Timex,
+)
 from clocksync.runtime.units import MICROSECOND, SECOND
 
 UNSYNCHRONISED_NS = 16 * SECOND
 """The bound of a clock that nobody disciplines: the kernel's own NTP_PHASE_LIMIT."""
-
-# linux/timex.h
-STA_INS = 0x0010
-STA_DEL = 0x0020
-STA_UNSYNC = 0x0040
-STA_NANO = 0x2000
-TIME_ERROR = 5
-
-_TIMEX_BYTES = 512  # more than any Linux has
-# modes, offset, freq, maxerror, esterror, status, constant, precision, tolerance, time, tick,
-# ppsfreq, jitter, shift, stabil, jitcnt, calcnt, errcnt, stbcnt, tai
-_TIMEX = struct.Struct("@Illlli" + "lll" + "ll" + "l" + "ll" + "i" + "lllll" + "i")
-_PPM_UNITS = 65_536  # of freq and tolerance: ppm with 16 bits after the point
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +57,22 @@ def read_kernel_clock() -> KernelClock | None:
     """Ask the kernel; None where it cannot be asked (no Linux, or the call is forbidden)."""
     if not IS_LINUX:
         return None
-    buffer = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes = 0: only ask
-    state = ctypes.CDLL(None).adjtimex(buffer)
-    return None if state < 0 else parse_timex(state, buffer.raw)
+    timex = Timex()  # modes = 0: only ask
+    state = ctypes.CDLL(None).adjtimex(ctypes.byref(timex))
+    return None if state < 0 else told_by(state, timex)
 
 
-def parse_timex(state: int, raw: bytes) -> KernelClock:
-    """The result of the call and the ``struct timex`` that it filled in."""
-    _, offset, freq, maxerror, esterror, status, *_, tai = _TIMEX.unpack_from(raw)
+def told_by(state: int, timex: Timex) -> KernelClock:
+    """The result of the call and what it filled in."""
+    is_nano = timex.status & STA_NANO
     return KernelClock(
         state=state,
-        status=status,
-        offset_ns=offset if status & STA_NANO else offset * MICROSECOND,
-        frequency_ppm=freq / _PPM_UNITS,
-        error_ns=min(max(1, maxerror) * MICROSECOND, UNSYNCHRONISED_NS),
-        estimated_error_ns=max(0, esterror) * MICROSECOND,
-        tai_offset_s=tai,
+        status=timex.status,
+        offset_ns=timex.offset if is_nano else timex.offset * MICROSECOND,
+        frequency_ppm=timex.freq / PPM_UNITS,
+        error_ns=min(max(1, timex.maxerror) * MICROSECOND, UNSYNCHRONISED_NS),
+        estimated_error_ns=max(0, timex.esterror) * MICROSECOND,
+        tai_offset_s=timex.tai,
     )
 
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clocksync.runtime.errors import BadConfig
-from clocksync.steering.timex import Call, KernelClock, KernelState, Timex
+from clocksync.runtime.timex import Timex
+from clocksync.steering.timex import Call, KernelClock, KernelState
 
 FORBIDDEN = "CLOCKSYNC_NEVER_SET_THE_CLOCK"
 """Where this is set in the environment, the system's clock is not touched, whoever asks."""

@@ -1,62 +1,35 @@
-"""The kernel's ``struct timex``, and a clock that is steered through it. Pure: the call is given.
+"""A clock that is steered through the kernel's ``struct timex``. Pure: the call is given.
 
-``clock_adjtime(2)`` reads and sets everything about a clock's discipline with one structure, whose
-`modes` say which fields count. :class:`KernelClock` fills it in and hands it to a *call*: the real
-one (:mod:`clocksync.steering.systemclock`), or a fake that behaves as the kernel does.
+:class:`KernelClock` fills in the structure (:mod:`clocksync.runtime.timex`) and hands it to a
+*call*: the real one (:mod:`clocksync.steering.systemclock`), or a fake that behaves as the kernel
+does.
 
 Two ways of moving the clock are left out on purpose. The kernel's own servo (``ADJ_OFFSET`` with
 ``STA_PLL``) would be a second one behind ours. And a large slew by frequency would go on for ever
 if we died meanwhile: ``ADJ_OFFSET_SINGLESHOT`` (as ``adjtime(3)``) ends by itself.
 """
 
-import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-# linux/timex.h
-ADJ_FREQUENCY, ADJ_MAXERROR, ADJ_ESTERROR, ADJ_STATUS = 0x2, 0x4, 0x8, 0x10
-ADJ_SETOFFSET, ADJ_NANO = 0x100, 0x2000
-ADJ_OFFSET_SINGLESHOT = 0x8001
-STA_UNSYNC = 0x40
+from clocksync.runtime.timex import (
+    ADJ_ESTERROR,
+    ADJ_FREQUENCY,
+    ADJ_MAXERROR,
+    ADJ_NANO,
+    ADJ_OFFSET_SINGLESHOT,
+    ADJ_SETOFFSET,
+    ADJ_STATUS,
+    PPM_UNITS,
+    STA_UNSYNC,
+    Timeval,
+    Timex,
+)
+
 TICK_US = 10_000
 """The length of a tick by which no rate is added, at 100 ticks a second."""
 FREQUENCY_MAX_PPM = 500.0
-_SCALED_PPM = 65_536
-
-
-class Timeval(ctypes.Structure):
-    """Seconds, and micro- or nanoseconds."""
-
-    _fields_ = (("seconds", ctypes.c_long), ("fraction", ctypes.c_long))
-
-
-class Timex(ctypes.Structure):
-    """``struct timex`` of 64-bit Linux, 208 bytes."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("constant", ctypes.c_long),
-        ("precision", ctypes.c_long),
-        ("tolerance", ctypes.c_long),
-        ("time", Timeval),
-        ("tick", ctypes.c_long),
-        ("ppsfreq", ctypes.c_long),
-        ("jitter", ctypes.c_long),
-        ("shift", ctypes.c_int),
-        ("stabil", ctypes.c_long),
-        ("jitcnt", ctypes.c_long),
-        ("calcnt", ctypes.c_long),
-        ("errcnt", ctypes.c_long),
-        ("stbcnt", ctypes.c_long),
-        ("tai", ctypes.c_int),
-        ("padding", ctypes.c_int * 11),
-    )
 
 
 Call = Callable[[Timex], int]
@@ -100,13 +73,13 @@ class KernelClock:
         """Read, and change nothing."""
         timex = Timex()
         self._call(timex)
-        frequency = timex.freq / _SCALED_PPM + self._tick_ppm
+        frequency = timex.freq / PPM_UNITS + self._tick_ppm
         return KernelState(frequency, timex.maxerror)
 
     def set_frequency(self, ppm: float) -> None:
         """Run that much faster than the oscillator, within what the kernel allows."""
         wanted = min(FREQUENCY_MAX_PPM, max(-FREQUENCY_MAX_PPM, ppm - self._tick_ppm))
-        self._call(Timex(modes=ADJ_FREQUENCY, freq=round(wanted * _SCALED_PPM)))
+        self._call(Timex(modes=ADJ_FREQUENCY, freq=round(wanted * PPM_UNITS)))
 
     def slew(self, by_us: int) -> None:
         """Move by that much at 500 ppm, then stop; replaces a slew that is under way."""

@@ -14,10 +14,11 @@ from clocksync.doctor.collect import (
     watch_clock,
 )
 from clocksync.doctor.evidence import ClockSource, Daemon, HostEvidence
-from clocksync.kernel_clock import STA_UNSYNC, parse_timex, read_kernel_clock
+from clocksync.kernel_clock import read_kernel_clock, told_by
 from clocksync.runtime.clocks import SoftwareClock, SystemClock
 from clocksync.runtime.kernel import IS_LINUX
 from clocksync.runtime.mmsg import available
+from clocksync.runtime.timex import STA_UNSYNC, Timex
 from clocksync.runtime.units import MILLISECOND, SECOND
 from tests.clocksync.watching.reports import row
 
@@ -107,11 +108,11 @@ def test_what_the_kernel_answers_is_read_in_its_units() -> None:
     raw = struct.pack(
         "@IlllliLLL", 0, 5, -32_768, 1_500, 250, STA_UNSYNC, 0, 0, 0
     ).ljust(512, b"\0")  # fmt: skip
-    told = parse_timex(5, raw)
+    told = told_by(5, Timex.from_buffer_copy(raw))
     assert (told.offset_ns, told.frequency_ppm) == (5_000, -0.5)
     assert (told.error_ns, told.estimated_error_ns) == (1_500_000, 250_000)
     assert not told.synchronised
-    assert parse_timex(0, bytes(512)).synchronised
+    assert told_by(0, Timex()).synchronised
 
 
 def test_an_examination_without_hosts_looks_at_this_machine() -> None:

@@ -18,11 +18,12 @@ from clocksync.doctor.evidence import (
 )
 from clocksync.doctor.report import diagnose, lines, to_json
 from clocksync.doctor.servers import correlation
-from clocksync.kernel_clock import STA_DEL, STA_INS, STA_UNSYNC, KernelClock
+from clocksync.kernel_clock import KernelClock
 from clocksync.measuring.result import Combined, Verdict
 from clocksync.ntp.sample import Sample
 from clocksync.runtime.core import StampSource
 from clocksync.runtime.interval import Interval
+from clocksync.runtime.timex import STA_DEL, STA_INS, STA_UNSYNC
 from clocksync.runtime.units import MILLISECOND, SECOND
 from tests.clocksync.watching.reports import AT, row, silent
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from clocksync.runtime import timex
 from clocksync.runtime.errors import BadConfig
+from clocksync.runtime.timex import STA_UNSYNC, Timex
 from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
-from clocksync.steering import systemclock, timex
+from clocksync.steering import systemclock
 from clocksync.steering.states import State
 from clocksync.steering.system import ERROR_MAX_US, TRIM_PPM, SystemSteerer
 from clocksync.steering.systemclock import (
@@ -18,7 +20,7 @@ from clocksync.steering.systemclock import (
     other_keepers,
     refusal,
 )
-from clocksync.steering.timex import STA_UNSYNC, TICK_US, KernelClock, Timex
+from clocksync.steering.timex import TICK_US, KernelClock
 
 
 class FakeKernel:
