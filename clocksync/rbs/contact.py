@@ -134,11 +134,15 @@ class Contact:
 
     def conclude(self) -> None:
         """End the burst and see what came of it."""
-        samples = sorted(self.asker.samples, key=lambda sample: sample.t4)
+        samples = self.asker.samples  # each was begun when the one before was through
         self.asker.forget()
         self._asked = 0
         samples = [sample for sample in samples if self._can_be(sample)]
         for sample in samples:
+            if sample.t4 < self.proven.as_of:  # our own clock was set back
+                self.proven.known = None
+                self.contradictions += 1
+                self._begin_anew(sample.t1)
             if not self.proven.add(sample):
                 self.contradictions += 1
                 self._begin_anew(sample.t1)
@@ -157,7 +161,7 @@ class Contact:
 
     def _can_be(self, sample: Sample) -> bool:
         readings = (sample.t1, sample.t2, sample.t3, sample.t4)
-        if max(map(abs, readings)) > READING_MAX or sample.t4 < self.proven.as_of:
+        if max(map(abs, readings)) > READING_MAX:
             self.impossible += 1
             return False
         return True

@@ -51,15 +51,18 @@ class Heard:
 
     def matched(self, theirs: "Heard", since: int | None = None) -> list[tuple[int, int]]:
         """Our reading and theirs minus ours, for what both heard of the beacon of which that is
-        most; in the order in which it came to us, from our reading `since` on."""
+        most; in the order in which it came to us, from our reading `since` on, and since our clock
+        was last set back."""
         best: list[tuple[int, int]] = []
         for name in sorted(self.stamps.keys() & theirs.stamps.keys()):
             other = theirs.stamps[name]
-            points = [
-                (stamp, other[number] - stamp)
-                for number, stamp in self.stamps[name].items()
-                if number in other and (since is None or stamp >= since)
-            ]
+            points, last = [], -READING_MAX
+            for number, stamp in self.stamps[name].items():
+                if stamp < last:
+                    points = []
+                last = stamp
+                if number in other and (since is None or stamp >= since):
+                    points.append((stamp, other[number] - stamp))
             if len(points) > len(best):
                 best = points
         return best

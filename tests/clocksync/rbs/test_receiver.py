@@ -31,7 +31,7 @@ BEACON = 100
 
 
 def arrival(frame, sender, time):
-    return Arrival(frame, sender, Stamp(START + time, StampSource.KERNEL))
+    return Arrival(frame, sender, Stamp(time, StampSource.KERNEL))
 
 
 def sends(effects, kind):
@@ -43,13 +43,14 @@ class Talk:
 
     def __init__(self, **settings):
         self.core = Receiver(1, 11, ReceiverSettings(**settings))
-        self.now = 0
+        self.now, self.shown = 0, START
+        """Our clock shows `shown` and how long all lasts."""
         self.said = self.core.start(0)
 
     def hear(self, frame, sender=2, at=None):
         self.now += 10 * MILLISECOND if at is None else 0
         time = self.now if at is None else at
-        self.said = self.core.on_frame(arrival(frame, sender, time), self.now)
+        self.said = self.core.on_frame(arrival(frame, sender, self.shown + time), self.now)
         return self.said
 
     def tick(self, timer):
@@ -60,7 +61,7 @@ class Talk:
         """A broadcast, and that the other heard it so much later by its clock."""
         said = self.hear(Broadcast(7, number), BEACON)
         if report_offset is not None:
-            stamp = START + self.now + report_offset
+            stamp = self.shown + self.now + report_offset
             self.hear(Report(22, BEACON, 7, number, stamp, (0,)), sender, at=self.now)
         return said
 
@@ -70,8 +71,8 @@ class Talk:
         earlier, earlier_at = 0, 0
         while send:
             number = send.frame.number
-            self.core.on_sent(send.tag, Stamp(START + self.now, StampSource.KERNEL), self.now)
-            there = START + self.now + delay + offset
+            self.core.on_sent(send.tag, Stamp(self.shown + self.now, StampSource.KERNEL), self.now)
+            there = self.shown + self.now + delay + offset
             echo = Echo(there, there, earlier, earlier_at, earlier_at, number)
             earlier, earlier_at = number, there
             said = self.hear(echo, send.to, at=self.now + 2 * delay)
@@ -158,6 +159,31 @@ def test_a_clock_that_is_set_is_noticed_and_believed_anew():
     talk.burst(offset=SECOND)
     assert talk.core.contacts[2].contradictions == 1
     assert SECOND in talk.core.contacts[2].proven.interval
+
+
+def test_our_own_clock_that_is_set_back_is_noticed_at_the_next_burst():
+    """Not only when it has come again to where it was before."""
+    talk = Talk(broadcasts=50)
+    talk.hear(HELLO)
+    talk.burst(offset=0)
+    for number in range(1, 11):
+        talk.broadcast(number, report_offset=0)
+    back = 3600 * SECOND
+    talk.shown -= back
+    for number in range(11, 16):
+        talk.broadcast(number, report_offset=back)
+    talk.burst(offset=back)
+    contact = talk.core.contacts[2]
+    assert (contact.contradictions, contact.impossible) == (1, 0)
+    assert contact.proven.as_of < START - back + talk.now
+    assert back in contact.proven.interval
+    (relation,) = talk.core.relations()
+    assert abs(relation.offset_ns - back) < MILLISECOND
+    for number in range(16, 21):
+        talk.broadcast(number, report_offset=back)
+    (relation,) = talk.core.relations()
+    assert abs(relation.offset_ns - back) < MILLISECOND
+    assert relation.broadcasts == 5, "of before nothing counts"
 
 
 def test_extremes_are_not_believed():
