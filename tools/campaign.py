@@ -48,11 +48,13 @@ CAMPAIGNS = {
     "ptp": "tests.cluster.ptp_world:check",
     "authenticated": "tests.cluster.authenticated_world:check",
     "mesh": "tests.cluster.mesh_runs:check",
+    "mesh-day": "tests.cluster.mesh_day:check",
     "mesh-large": "tests.cluster.mesh_runs:check_large",
     "multicast": "tests.cluster.multicast_runs:check",
     "mutex": "tests.cluster.mutex_properties:check",
     "mutex-storm": "tests.cluster.mutex_properties:check_storm",
     "rbs": "tests.cluster.rbs_properties:check",
+    "rbs-day": "tests.cluster.rbs_day:check",
     "replication": "tests.cluster.replication_runs:check",
     "ring": "tests.cluster.ring_runs:check",
     "ring-day": "tests.cluster.ring_long:check_day",
@@ -63,7 +65,14 @@ CAMPAIGNS = {
     "watch-day": "tests.cluster.watch_properties:check_day",
 }
 # How many seeds make sense of those whose seeds take minutes; each is a chunk of its own.
-LONG = {"mesh-large": 3, "ring-day": 1, "ring-scopes": 30, "watch-day": 20}
+LONG = {
+    "mesh-day": 3,
+    "mesh-large": 3,
+    "rbs-day": 3,
+    "ring-day": 1,
+    "ring-scopes": 30,
+    "watch-day": 20,
+}
 # What a result depends on: any change here, and earlier results are of other code.
 CODE = ("clocksync", "ordering", "vsync", "tests/cluster")
 

@@ -78,7 +78,7 @@ class Lab:
             greet_ns=SECOND,
         )
         self.asks_from = where(COORDINATOR)
-        self.world.add(self.asks_from, sealed(self.coordinator, COORDINATOR))
+        self.world.add(self.asks_from, lambda boot: sealed(self.coordinator, COORDINATOR))
         self.bytes_sent: Counter[tuple[object, object]] = Counter()
         self.world.intercept(self._count)
         self._record()

@@ -124,8 +124,8 @@ def draw(seed: int) -> Scenario:
 class Record:
     """What every clock of every host showed, as straight lines between samples."""
 
-    def __init__(self, world: World, hosts: tuple[int, ...]) -> None:
-        self._world = world
+    def __init__(self, world: World, hosts: tuple[int, ...], every_ns: int = SAMPLED_NS) -> None:
+        self._world, self._every_ns = world, every_ns
         self._times: list[int] = []
         self._readings: dict[int, list[int]] = {host: [] for host in hosts}
         self.steps: dict[int, int] = dict.fromkeys(hosts, 0)
@@ -137,7 +137,7 @@ class Record:
         self._times.append(self._world.now)
         for host, readings in self._readings.items():
             readings.append(self._world.node(host).wall.read() - self.steps[host])
-        self._world.after(SAMPLED_NS, self.sample)
+        self._world.after(self._every_ns, self.sample)
 
     def offset(self, a: tuple[int, int], b: tuple[int, int], reading: int) -> int | None:
         """Clock b minus clock a, each a host and its epoch, when a read that; None where one of

@@ -7,6 +7,7 @@ import pytest
 from clocksync.rbs.receiver import Ended, ReceiverSettings
 from clocksync.runtime.simulation import Constant, Link, Pareto
 from clocksync.runtime.units import MICROSECOND, SECOND
+from tests.cluster import rbs_day
 from tests.cluster.rbs_properties import (
     FOUR,
     check,
@@ -120,6 +121,13 @@ def test_a_spread_that_arrivals_exceed_bounds_nothing() -> None:
     link = Link(delay=Pareto(20 * MICROSECOND, 100 * MICROSECOND, 1.5))
     played = play(clean(settings=settings, link=link), lambda _: None)
     assert played.receiver(1).web.own == {}
+
+
+def test_a_slice_of_a_day_is_inside_at_all_times_though_clocks_are_set() -> None:
+    """The whole day: ``python -m tools.campaign rbs-day``."""
+    counted = rbs_day.check(1, lasts_s=2_400)
+    assert counted["looks at present"] > 50
+    assert counted["clocks set"] > 0
 
 
 def test_it_ends_by_itself_when_the_beacon_dies_or_was_never_there() -> None:
