@@ -56,7 +56,8 @@ class Heard:
         best: list[tuple[int, int]] = []
         for name in sorted(self.stamps.keys() & theirs.stamps.keys()):
             other = theirs.stamps[name]
-            points, last = [], -READING_MAX
+            points: list[tuple[int, int]] = []
+            last = -READING_MAX
             for number, stamp in self.stamps[name].items():
                 if stamp < last:
                     points = []
