@@ -1,6 +1,8 @@
 // All that was told, kept so that any moment can be looked at: everything drawn is a function of
 // this and of a time. Lists are in the order of time.
 
+import { StageStore } from "./stagestore.js";
+
 const KEEP = 120_000;
 
 // How many of a list are not later than `at`.
@@ -43,6 +45,7 @@ export class Store {
     this.clocks = new Map(); // name: readings
     this.alarms = [];
     this.loads = [];
+    this.stage = new StageStore();
     this.begin = Infinity;
     this.end = -Infinity;
     this.count = 0;
@@ -61,6 +64,7 @@ export class Store {
   }
 
   add(message) {
+    if (this.stage.takes(message.kind)) { this.addStaged(message); return; }
     const take = this[`on_${message.kind}`];
     if (!take) return;
     this.count += 1;
@@ -70,6 +74,15 @@ export class Store {
     this.end = Math.max(this.end, message.at_s);
     const isSteady = message.kind === "status" || (message.kind === "clock" && message.node !== undefined);
     if (!isSteady) insert(this.moments, { at_s: message.at_s });
+    if (this.moments.length > KEEP) this.forget();
+  }
+
+  // What a stage of the playground tells.
+  addStaged(message) {
+    this.count += 1;
+    this.begin = Math.min(this.begin, message.at_s);
+    this.end = Math.max(this.end, message.at_s);
+    for (const at_s of this.stage.add(message)) insert(this.moments, { at_s });
     if (this.moments.length > KEEP) this.forget();
   }
 
@@ -83,6 +96,7 @@ export class Store {
     this.delivered = recent(this.delivered, "first_s");
     this.changes = recent(this.changes);
     this.loads = recent(this.loads);
+    this.stage.forget(from);
     for (const [name, message] of this.messages) {
       if (Math.max(message.sent_s ?? 0, message.first_s ?? 0) < from) this.messages.delete(name);
     }

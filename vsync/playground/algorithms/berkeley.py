@@ -106,7 +106,7 @@ class Berkeley(Play):
         " in milliseconds you see it slew."
     )
     pace = 0.012
-    view_s = 0.125
+    view_s = 0.1
     controls: Sequence[Control] = (
         Control("lie", "lie, or stop", "lane", f"it says {LIE} too much, and obeys nobody"),
         Control("kill", "kill", "lane", "its program dies; its clock ticks on"),
@@ -131,6 +131,7 @@ class Berkeley(Play):
         self.dead: set[int] = set()
         self.liars: set[int] = set()
         self._set: dict[int, int] = {}  # clocks that were set: orders until their bound is right
+        self._behind: dict[int, int] = {}  # clocks that were set back: the reading they were at
         self._reigns: dict[Reign, Host] = {}
         self._orders: set[int] = set()
         self._latest: dict[int, tuple[float | None, ...]] = {}
@@ -265,21 +266,30 @@ class Berkeley(Play):
         is_settled = unit > SECOND
         shown = core.me.clock.settled(wall) if is_settled else core.read(wall)
         bound = status.drifted if is_settled else status.bound
-        if lane in self._set or lane in self.liars:
+        if self._is_wrong(lane):
             bound = None
         truth = self._group_time(status.group)
         value = (shown - right) / unit
-        places = 4 if is_settled else 2
+        places = 6 if is_settled else 3
         return (
             round(value, places),
             # Upwards: it has to hold for what is told, too.
-            None if bound is None else round(bound / unit + 2 * 10**-places, places),
+            round(bound / unit + 2 * 10**-places, places) if bound else bound,
             None if truth is None else round((truth - right) / unit, places),
         )
 
+    def _is_wrong(self, lane: int) -> bool:
+        """Whether what a host says of its bound means nothing: it lies, or its clock was set.
+
+        A host remembers what was corrected of its clock when, by that clock. Set back, it goes
+        through times again of which it remembers something else.
+        """
+        wall = self.ground.world.node(lane).wall.read()
+        return lane in self._set or lane in self.liars or wall < self._behind.get(lane, 0)
+
     def _group_time(self, reign: Reign) -> int | None:
         daemon = self._reigns.get(reign)
-        if daemon is None or reign.daemon in self._set or reign.daemon in self.liars:
+        if daemon is None or self._is_wrong(reign.daemon):
             return None
         wall = self.ground.world.node(reign.daemon).wall.read()
         return daemon.me.clock.settled(wall)
@@ -366,12 +376,15 @@ class Berkeley(Play):
         node = self.ground.world.node(lane)
         now = self.core(lane).me.clock.settled(node.wall.read())
         by = self.ground.world.true_wall_time + round(wanted) - now
+        if by < 0:
+            self._behind[lane] = max(node.wall.read(), self._behind.get(lane, 0))
         self.ground.world.step_wall(lane, by)
         for each in self.lanes if self._daemon() == lane else (lane,):
             self._set[each] = 2
         self._said_close = False
         self.tale.mark(self.ground.now_s, lane, f"set by {self.unit.text(by)}", "note")
-        text = "Somebody set it. Its bound says nothing until the daemon has measured it again."
+        text = "Somebody set it. Its bound says nothing until the daemon has measured it again"
+        text += "." if by >= 0 else ", and it is where it was before it was set back."
         self.say(f"Host {lane}'s clock jumps by {self.unit.text(by)}", text)
 
     def do_lie(self, action: Action) -> None:

@@ -23,9 +23,9 @@ TEXTBOOK = Scene(
         ),
         Step(
             "The average",
-            "The average of 0, +25 and −10 is <b>+5</b>. Host 1 adjusts by <b>+5</b>, and tells"
-            " host 2 <b>−20</b> and host 3 <b>+15</b>. All go to 3:05. Nobody asked what time it really"
-            " is.",
+            "The average of 0, +25 and −10 is <b>+5</b>. Host 1 adjusts by <b>+5</b>, and"
+            " tells host 2 <b>−20</b> and host 3 <b>+15</b>. All go to 3:05."
+            " Nobody asked what time it really is.",
             (),
             0.03,
         ),

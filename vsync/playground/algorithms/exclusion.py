@@ -128,8 +128,8 @@ class Exclusion(Play):
     def on_killed(self, lane: int) -> None:
         """A process is dead."""
 
-    def on_epoch(self) -> None:
-        """A new epoch began: all is asked for anew."""
+    def on_epoch(self, lane: int) -> None:
+        """A new epoch began for a process: it asks anew."""
 
     # What a stage uses
 
@@ -201,9 +201,9 @@ class Exclusion(Play):
                 self.say(f"P{lane} is inside no more", f"It was told so: {why}.", "bad")
             case EpochBegan(generation=generation, members=members) if generation > 1:
                 self.tale.mark(at_s, lane, f"epoch {generation}", "epoch")
+                self.on_epoch(lane)
                 if generation > self._generation:
                     self._generation = generation
-                    self.on_epoch()
                     self._say_epoch(generation, members)
             case Blocked(why=why) if 2 * len(self.alive) <= len(self._members(lane)):
                 self.tale.mark(at_s, lane, "blocked", "wrong")

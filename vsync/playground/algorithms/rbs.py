@@ -39,8 +39,8 @@ SPREAD_MS = 6
 """A broadcast reaches all within this: what receivers are told to assume, and what holds."""
 JITTER_MS = 3
 LEAST_MS = 20
-INTERVAL_NS = 400 * MILLISECOND
-REPORT_NS = SECOND
+INTERVAL_NS = 500 * MILLISECOND
+REPORT_NS = 1_500 * MILLISECOND
 ASK_NS = 1_300 * MILLISECOND
 LOOK_NS = 200 * MILLISECOND
 ASK = "ask the next one"
@@ -99,8 +99,8 @@ class ReferenceBroadcasts(Play):
         " falls out of the difference. The mean of M differences is the offset, the slope of the"
         " line through them is the skew. All is slowed down a thousand times here."
     )
-    pace = 0.5
-    view_s = 4.0
+    pace = 0.4
+    view_s = 3.0
     controls: Sequence[Control] = (
         Control(
             "m", "M, broadcasts in a mean", "slider", "an offset is the mean of the last M",
@@ -146,6 +146,8 @@ class ReferenceBroadcasts(Play):
                 self._program,
                 offset_ns=OFFSETS_MS[lane] * MILLISECOND,
                 rate_ppm=RATES_PPM[lane],
+                # One after the other, so that their reports do not all cross.
+                start_after_ns=max(0, lane - A) * 400 * MILLISECOND,
             )
             self.tale.lane(self.now_s, lane, NAMES[lane], "up", view_s=self.view_s)
         self.ground.run(self.now_s)
@@ -187,9 +189,9 @@ class ReferenceBroadcasts(Play):
             case Broadcast(number=number) if to != BEACON:
                 return str(number), "broadcast"
             case Report(heard=heard) if to != BEACON and heard:
-                return "stamps", "reply"
+                return ("stamps" if to == (A if sender != A else B) else ""), "stamps"
             case Probe():
-                return "?", "probe"
+                return "time?", "probe"
             case Echo():
                 return "", "probe"
             case Relations():

@@ -175,7 +175,7 @@ class RicartAgrawala(Exclusion):
         if lane in self.inside:
             why = f"P{lane} is inside. It answers when it leaves; until then P{asker} waits."
         else:
-            own = self._requests[lane][0]
+            own = self._requests.get(lane, (0, 0, 0))[0]
             why = f"P{lane} wants in too, and asked first: {own}.{lane} is lower than"
             why += f" {number}.{asker}. The lower timestamp wins, and all see the same two."
         self.say(f"P{lane} keeps its OK", why)
@@ -192,15 +192,15 @@ class RicartAgrawala(Exclusion):
             self.tale.mark(self.ground.now_s, lane, f"waits for {whom}", "wrong")
             self.say(f"P{lane} waits for ever", text, "bad")
 
-    def on_epoch(self) -> None:
-        self._requests.clear()
-        self._deferred.clear()
+    def on_epoch(self, lane: int) -> None:
+        self._requests.pop(lane, None)
+        self._deferred.pop(lane, None)
 
     def on_asked(self, lane: int) -> None:
         core: Any = self.core(lane)
         if core is None or core.state is not State.WANTED:
             return  # its epoch is not ready yet: it asks as soon as that is
-        number = self._requests[lane][0]
+        number = self._requests.get(lane, (0, 0, 0))[0]
         self.say(
             f"P{lane} asks everybody",
             f"Its Lamport time is {number}, so its request is {number}.{lane}. It goes to the"
@@ -213,7 +213,8 @@ class RicartAgrawala(Exclusion):
         self.say(
             f"P{lane} is inside: {requests + oks} messages",
             f"{many(requests, 'request')} and {many(oks, 'OK')}: 2(n−1) = {2 * others}"
-            f" for this entry. All others have agreed that {number}.{lane} comes next, so nobody else can be inside.",
+            f" for this entry. All others have agreed that {number}.{lane} comes next,"
+            " so nobody else can be inside.",
             "good",
         )
 

@@ -191,7 +191,7 @@ class TokenRing(Exclusion):
         text = f"There is one token, so nobody else can be inside. {why}"
         self.say(f"P{lane} has the token, and enters", text, "good")
 
-    def on_epoch(self) -> None:
+    def on_epoch(self, lane: int) -> None:
         self._is_lost = False
 
     def on_killed(self, lane: int) -> None:
