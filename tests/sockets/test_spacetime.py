@@ -36,14 +36,13 @@ DRAWN = """async at => {
   const spacetime = await import("./spacetime.js"), readings = await import("./readings.js");
   spacetime.draw(section("drawn-spacetime"), stored, at, { speed: 1, isPlaying: false });
   if (readings.has(stored)) readings.draw(section("drawn-readings"), stored, at);
-  const count = (what) => document.querySelectorAll(`#drawn-spacetime ${what}`).length;
+  const all = (what) => [...document.querySelectorAll(what)].map((one) => one.textContent);
+  const count = (what) => all(`#drawn-spacetime ${what}`).length;
   return {
     flying: count(".envelope"), come: count(".tip"), lost: count(".cross"),
     inside: count(".span.inside"), waiting: count(".span.waiting"), down: count(".lane-head.down"),
-    marks: [...document.querySelectorAll("#drawn-spacetime .note")].map((one) => one.textContent),
-    lanes: [...document.querySelectorAll("#drawn-spacetime .lane-head")].map((one) => one.textContent),
-    words: document.querySelector("#drawn-spacetime svg").getAttribute("aria-label"),
-    values: [...document.querySelectorAll("#drawn-readings text.strong")].map((one) => one.textContent),
+    marks: all("#drawn-spacetime .note"),
+    values: all("#drawn-readings text.strong"),
     moments: stored.moments.map((moment) => moment.at_s),
   };
 }"""
@@ -93,7 +92,6 @@ def test_an_arrow_is_under_way_until_it_comes_and_stepping_back_shows_the_past(b
         early = drawn(0.3)
         assert (early["flying"], early["come"], early["inside"], early["waiting"]) == (4, 0, 0, 2)
         assert early["marks"] == []
-        assert "4 messages under way" in early["words"]
         assert drawn(6.5) == end
 
 
@@ -110,10 +108,7 @@ def test_one_can_step_to_where_a_message_comes(browser) -> None:
     with told(browser, "lamport", "as-they-run") as drawn:
         assert [at for at in drawn(9)["moments"] if at == int(at)][-1] == 9.0
         assert {1.0, 2.0, 3.0, 4.0, 6.0, 7.0, 8.0} <= set(drawn(9)["moments"])
-        assert (
-            drawn(9)["marks"] == ["6", "54", "16", "24", "56", "64", "40", "60"]
-            or len(drawn(9)["marks"]) == 8
-        )
+        assert sorted(drawn(9)["marks"], key=int) == ["6", "16", "24", "40", "54", "56", "60", "64"]
 
 
 def test_readings_show_the_clocks_as_they_were(browser) -> None:

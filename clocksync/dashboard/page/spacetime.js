@@ -10,9 +10,9 @@ const LATEST = 400; // arrows and marks that are looked at
 const LONG_S = 30; // an arrow that began so many views ago is not looked for
 const LETTER = 7; // px, about
 const MARGIN = 0.03; // of the view, before the beginning
-const WITHIN = [0.5, 0.38, 0.62, 0.28, 0.72]; // where labels may be, between two lanes
+const WITHIN = [0.5, 0.4, 0.6, 0.3, 0.67]; // where labels may be, between two lanes
 
-export const has = (store) => !store.stage.isEmpty;
+export const has = (store) => store.stage.view_s !== null;
 
 export function draw(panel, store, at, transport) {
   const picture = panel.querySelector("svg") ?? panel.appendChild(s("svg", { role: "img" }));
@@ -27,7 +27,7 @@ export function draw(panel, store, at, transport) {
   const y = new Map(lanes.map(({ lane }, index) => [lane, TOP + row * (index + 0.5)]));
   const view = { stage, at, from, span, x, y, row, width, scale: (width - LEFT - RIGHT) / span };
   const arrows = inView(stage.arrows, view).filter((arrow) => y.has(arrow.from) && y.has(arrow.to));
-  const marks = inView(stage.marks, view).filter((mark) => y.has(mark.lane));
+  const marks = chosen(inView(stage.marks, view)).filter((mark) => y.has(mark.lane));
   picture.replaceChildren(
     ...axis(view, height),
     ...lanes.flatMap((lane) => track(lane, view)),
@@ -51,6 +51,12 @@ const inView = (list, { at, from, span }) => {
   const begin = Math.max(upTo(list, from - LONG_S * span), end - LATEST);
   return list.slice(begin, end).filter((one) => (one.got_s ?? one.lost_s ?? one.due_s ?? one.at_s) >= from);
 };
+
+// Of what was chosen only the latest choice, which begins with a 1.
+function chosen(marks) {
+  const first = marks.findLastIndex((mark) => mark.tone === "chosen" && mark.label === "1");
+  return marks.filter((mark, index) => mark.tone !== "chosen" || index >= first);
+}
 
 function words(lanes, arrows, at) {
   const flying = arrows.filter((arrow) => (arrow.got_s ?? arrow.lost_s) > at).length;
@@ -118,12 +124,13 @@ function tick(mark, { x, y }) {
     s("text", { class: "tiny dim middle", x: at, y: middle + 21 }, mark.label));
 }
 
-const GLYPHS = { wrong: "✕", killed: "✕", jump: "↑", deferred: "‖", chosen: "" };
+const GLYPHS = { wrong: "✕", killed: "✕", jump: "↑", deferred: "‖" };
 
 function points(marks, { x, y, span, width }) {
   const ends = new Map(); // lane: where labels end, on three levels
   return marks.map((mark) => {
-    const at = x(mark.at_s), middle = y.get(mark.lane);
+    const at = x(mark.about_s ?? mark.at_s), middle = y.get(mark.lane);
+    if (mark.tone === "chosen") return ring(mark, at, middle);
     const glyph = GLYPHS[mark.tone];
     const half = (mark.label.length * LETTER) / 2 + 3;
     const centre = Math.min(Math.max(at, LEFT + half), width - half);
@@ -139,6 +146,12 @@ function points(marks, { x, y, span, width }) {
       s("text", { class: "note middle", x: centre, y: middle - 18 - 15 * level }, mark.label),
       s("title", {}, mark.label));
   });
+}
+
+function ring(mark, at, middle) {
+  return s("g", { class: "point chosen" },
+    s("circle", { cx: at, cy: middle, r: 11 }),
+    s("text", { class: "note middle", x: at + 17, y: middle + 22 }, mark.label));
 }
 
 // Arrows

@@ -20,11 +20,10 @@ export class StageStore {
     this.readings = new Map(); // lane and name: readings
     this.says = [];
     this.byId = new Map(); // arrows and spans, which are told again
-    this.view_s = 10; // how much time is to be in view
+    this.view_s = null; // how much time is to be in view; null: nothing tells a space-time picture
   }
 
   takes(kind) { return KINDS.includes(kind); }
-  get isEmpty() { return this.lanes.size === 0; }
 
   // Keeps a message; returns the moments at which something happens, for stepping.
   add(told) {

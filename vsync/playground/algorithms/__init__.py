@@ -12,7 +12,7 @@ from collections.abc import Callable
 from vsync.playground.algorithms import berkeley, lamport, rbs, ricart_agrawala, token_ring
 from vsync.playground.stage import Action, Stage
 
-STAGES: dict[str, Callable[[int, Action | None], Stage]] = {
+STAGES: dict[str, Callable[[int | str, Action | None], Stage]] = {
     "lamport": lamport.make,
     "ricart-agrawala": ricart_agrawala.make,
     "token-ring": token_ring.make,

@@ -113,7 +113,7 @@ class Berkeley(Play):
         Control("revive", "start again", "lane", "its program starts, and asks to be let in"),
         *(
             Control(
-                "offset", f"host {lane}'s clock", "slider", "sets this clock",
+                "offset", "clock", "slider", "sets this clock",
                 low=-30, high=30, step=1, value=OFFSETS[lane - 1], lane=lane, unit="min or ms",
             )
             for lane in range(1, HOSTS_MAX + 1)
@@ -447,6 +447,6 @@ class Berkeley(Play):
         self.rebuild()
 
 
-def make(seed: int, options: Action | None = None) -> Stage:
+def make(seed: int | str, options: Action | None = None) -> Stage:
     """The stage; `options` are values of its choices, by name."""
     return Berkeley(seed, options)

@@ -7,7 +7,7 @@ of a method, or is refused in one line.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -73,10 +73,19 @@ class Tale:
             self._told.append({**arrow, "got_s": None, "due_s": due, "lost_s": lost})
 
     def mark(
-        self, at_s: float, lane: int, label: str, tone: str, act: Action | None = None
+        self,
+        at_s: float,
+        lane: int,
+        label: str,
+        tone: str,
+        act: Action | None = None,
+        about_s: float | None = None,
     ) -> None:
-        """Something happens at a lane; `act` is what a click on it does."""
-        more = {} if act is None else {"act": dict(act)}
+        """Something happens at a lane; `act` is what a click on it does. It is drawn at `about_s`,
+        if it is about something that was before."""
+        more: dict[str, Any] = {} if act is None else {"act": dict(act)}
+        if about_s is not None:
+            more["about_s"] = round(about_s, 6)
         self._tell("mark", at_s, lane=lane, label=label, tone=tone, **more)
 
     def span(self, at_s: float, lane: int, label: str, tone: str) -> str:
@@ -221,13 +230,23 @@ class Play:
     controls: Sequence[Control] = ()
     scenes: Sequence[Scene] = ()
 
-    def __init__(self, seed: int, options: Action | None) -> None:
+    def __init__(self, seed: int | str, options: Action | None) -> None:
         self.seed = seed
         self.tale = Tale()
         self.now_s = 0.0
         self.options: dict[str, Any] = {}
         for key, value in (options or {}).items():
             self.set_option(key, value)
+        self.controls = [self._as_set(control) for control in self.controls]
+
+    def _as_set(self, control: Control) -> Control:
+        """A control that shows what the options say."""
+        value = self.options.get(control.name) if control.lane is None else None
+        if value is None:
+            return control
+        return replace(
+            control, value=list(control.options).index(value) if control.options else value
+        )
 
     # What a stage fills in
 

@@ -98,7 +98,7 @@ class LamportStage(Play):
         ),
         *(
             Control(
-                "rate", f"P{lane} ticks", "slider", "how far this clock moves in a step",
+                "rate", "ticks", "slider", "how far this clock moves in a step",
                 low=1, high=20, step=1, value=RATES[lane - 1], lane=lane, unit="a step",
             )
             for lane in LANES
@@ -265,7 +265,9 @@ class LamportStage(Play):
         self.picked = [*self.picked[-1:], event] if len(self.picked) != 2 else [event]
         if len(self.picked) == 2 and self.picked[0].number == event.number:
             self.picked = [event]
-        self.tale.mark(self.now_s, event.lane, f"chosen: {self._shown(event)}", "chosen")
+        about_s = self.begin_s + event.step
+        which = str(len(self.picked))
+        self.tale.mark(self.now_s, event.lane, which, "chosen", about_s=about_s)
         if len(self.picked) == 1:
             text = "Choose another one, and see how the two stand to each other."
             self.tale.say(self.now_s, f"Chosen: {event.name}", text)
@@ -356,6 +358,6 @@ def _text(stamp: VectorStamp) -> str:
     return "(" + ",".join(str(stamp[lane]) for lane in LANES) + ")"
 
 
-def make(seed: int, options: Action | None = None) -> Stage:
+def make(seed: int | str, options: Action | None = None) -> Stage:
     """The stage. Nothing in it is drawn, so `seed` does not matter."""
     return LamportStage(seed, options)

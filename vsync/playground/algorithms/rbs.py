@@ -116,7 +116,7 @@ class ReferenceBroadcasts(Play):
         ),
         *(
             Control(
-                "rate", f"{NAMES[lane]} runs faster by", "slider", "the skew of this clock",
+                "rate", "skew", "slider", "the skew of this clock",
                 low=-500, high=500, step=50, value=RATES_PPM[lane], lane=lane, unit="ppm",
             )
             for lane in (B, C)
@@ -150,6 +150,11 @@ class ReferenceBroadcasts(Play):
                 start_after_ns=max(0, lane - A) * 400 * MILLISECOND,
             )
             self.tale.lane(self.now_s, lane, NAMES[lane], "up", view_s=self.view_s)
+        for lane in (B, C):
+            for what in ("by broadcasts", "by asking", "skew"):
+                unit = "ppm" if what == "skew" else "ms"
+                name = f"{NAMES[lane]} − A, {what}"
+                self.tale.reading(self.now_s, lane, name, None, None, unit, None)
         self.ground.run(self.now_s)
         self.ground.every(LOOK_NS, self._read)
 
@@ -344,6 +349,6 @@ class ReferenceBroadcasts(Play):
         self.tale.lane(self.ground.now_s, BEACON, NAMES[BEACON], state)
 
 
-def make(seed: int, options: Action | None = None) -> Stage:
+def make(seed: int | str, options: Action | None = None) -> Stage:
     """The stage; `options` are values of its sliders, by name."""
     return ReferenceBroadcasts(seed, options)

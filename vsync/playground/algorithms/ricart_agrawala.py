@@ -233,6 +233,6 @@ class RicartAgrawala(Exclusion):
         self.say(f"P{lane} is dead", text)
 
 
-def make(seed: int, options: Action | None = None) -> Stage:
+def make(seed: int | str, options: Action | None = None) -> Stage:
     """The stage; `options` are values of its choices, by name."""
     return RicartAgrawala(seed, options)

@@ -210,6 +210,6 @@ class TokenRing(Exclusion):
                 core.rest_ns = round(self.rest_s * SECOND)
 
 
-def make(seed: int, options: Action | None = None) -> Stage:
+def make(seed: int | str, options: Action | None = None) -> Stage:
     """The stage; `options` are values of its choices and sliders, by name."""
     return TokenRing(seed, options)

@@ -1,6 +1,7 @@
 """Clicks on stages: scenes played to their end, and random ones from a seed."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from random import Random
 
 from vsync.playground.algorithms import STAGES
@@ -53,10 +54,8 @@ def clicked(stage, seed, clicks=40, apart_s=0.0, spared=()) -> Iterator[list]:
         told = []
         action = random_action(stage, random)
         if action["do"] not in spared:
-            try:
+            with suppress(NotPossible):
                 told += stage.act(action)
-            except NotPossible:
-                pass
         at_s += random.uniform(0, 2 * apart_s)
         yield told + stage.advance(at_s)
 
