@@ -3,7 +3,7 @@
 import { describe, digits, duration, fill, s } from "./svg.js";
 import { upTo } from "./store.js";
 
-const LEFT = 190, RIGHT = 132, ROW = 40, AXIS = 30, GAP = 14;
+const RIGHT = 112, ROW = 40, AXIS = 30, GAP = 14;
 const TRAIL = 14;
 
 export const has = (store) => store.stage.readings.size > 0;
@@ -19,11 +19,12 @@ export function draw(panel, store, at) {
     if (!units.has(row.now.unit)) units.set(row.now.unit, []);
     units.get(row.now.unit).push(row);
   }
+  const left = 40 + Math.max(...rows.map(({ now }) => now.name.length), 4) * 6.8;
   const drawn = [];
   let top = 8;
   for (const [unit, group] of units) {
     group.sort((a, b) => a.now.lane - b.now.lane);
-    drawn.push(...scaled(unit, group, top, width));
+    drawn.push(...scaled(unit, group, top, { left, width }));
     top += ROW * group.length + AXIS + GAP;
   }
   picture.setAttribute("viewBox", `0 0 ${width} ${top}`);
@@ -53,17 +54,18 @@ const size = (value, unit) => (SECONDS[unit] ? duration(value * SECONDS[unit]) :
 const shown = (now) => now.text ?? (now.value === null ? "unknown" : number(now.value));
 const number = (value) => (value < 0 ? `−${digits(-value)}` : value > 0 ? `+${digits(value)}` : "0");
 
-function scaled(unit, group, top, width) {
-  const { low, high, step } = range(group);
-  const inner = width - LEFT - RIGHT, bottom = top + ROW * group.length;
-  const x = (value) => LEFT + ((Math.min(Math.max(value, low), high) - low) / (high - low)) * inner;
+function scaled(unit, group, top, { left, width }) {
+  const inner = width - left - RIGHT;
+  const { low, high, step } = range(group, Math.max(2, inner / 70));
+  const bottom = top + ROW * group.length;
+  const x = (value) => left + ((Math.min(Math.max(value, low), high) - low) / (high - low)) * inner;
   const found = [];
   for (let index = Math.ceil(low / step - 1e-9); index * step <= high + step * 1e-9; index += 1) {
     const value = index * step;
     found.push(s("line", { class: value === 0 ? "grid zero-line" : "grid", x1: x(value), x2: x(value), y1: top, y2: bottom + 5 }));
     found.push(s("text", { class: "tiny dim middle", x: x(value), y: bottom + 19 }, `${number(+value.toPrecision(6))}`.replace(/\.0+$/, "")));
   }
-  found.push(s("text", { class: "tiny dim", x: LEFT + inner + 22, y: bottom + 19 }, unit));
+  found.push(s("text", { class: "tiny dim", x: left + inner + 22, y: bottom + 19 }, unit));
   group.forEach((row, index) => found.push(...line(row, top + ROW * (index + 0.5), { x, low, high, width })));
   return found;
 }
@@ -93,7 +95,7 @@ function line({ now, trail }, y, { x, low, high, width }) {
 
 // The scale holds all values and truths, and bounds as far as they do not squeeze these together;
 // in whole steps, so that it does not creep.
-function range(group) {
+function range(group, most) {
   const values = group.flatMap(({ now, trail }) => [now.value, now.truth, ...trail]).filter((value) => value !== null);
   if (!values.length) return { low: -1, high: 1, step: 1 };
   let low = Math.min(...values), high = Math.max(...values);
@@ -104,6 +106,7 @@ function range(group) {
     high = Math.max(high, Math.min(now.value + now.bound, high + spread / 2));
   }
   const wide = Math.max(high - low, spread);
-  const step = [1, 2, 5, 10].map((n) => n * 10 ** Math.floor(Math.log10(wide / 5))).find((size) => wide / size <= 8);
+  const least = (1.4 * wide) / Math.min(most, 10);
+  const step = [1, 2, 5, 10].map((n) => n * 10 ** Math.floor(Math.log10(least))).find((size) => size >= least);
   return { low: Math.floor(low / step - 0.2) * step, high: Math.ceil(high / step + 0.2) * step, step };
 }

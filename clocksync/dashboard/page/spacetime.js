@@ -4,7 +4,8 @@
 import { describe, duration, fill, ink, many, s } from "./svg.js";
 import { upTo } from "./store.js";
 
-const LEFT = 148, RIGHT = 46, TOP = 26, AXIS = 30;
+const RIGHT = 46, TOP = 26, AXIS = 30;
+const USUAL = 960; // px for what is to be in view; of less room, less time is shown
 const ROWS = { 1: 120, 2: 120, 3: 118, 4: 104, 5: 92 };
 const LATEST = 400; // arrows and marks that are looked at
 const LONG_S = 30; // an arrow that began so many views ago is not looked for
@@ -21,11 +22,13 @@ export function draw(panel, store, at, transport) {
   const width = Math.max(420, (picture.parentElement.clientWidth || 800) - 32);
   const row = ROWS[lanes.length] ?? 80;
   const height = TOP + row * lanes.length + AXIS;
-  const span = stage.view_s;
+  const left = 62 + Math.max(...lanes.flatMap(({ name }) => lines(name)).map((text) => text.length), 3) * 8;
+  const inner = width - left - RIGHT;
+  const span = stage.view_s * Math.min(1, Math.max(0.4, inner / USUAL));
   const from = Math.max(store.begin - MARGIN * span, at - span);
-  const x = (time) => LEFT + ((time - from) / span) * (width - LEFT - RIGHT);
+  const x = (time) => left + ((time - from) / span) * inner;
   const y = new Map(lanes.map(({ lane }, index) => [lane, TOP + row * (index + 0.5)]));
-  const view = { stage, at, from, span, x, y, row, width, scale: (width - LEFT - RIGHT) / span };
+  const view = { stage, at, from, span, x, y, row, width, left, inner, scale: inner / span };
   const arrows = inView(stage.arrows, view).filter((arrow) => y.has(arrow.from) && y.has(arrow.to));
   const marks = chosen(inView(stage.marks, view)).filter((mark) => y.has(mark.lane));
   picture.replaceChildren(
@@ -36,7 +39,7 @@ export function draw(panel, store, at, transport) {
     ...arrows.map((arrow) => way(arrow, view)),
     ...points(marks.filter((mark) => mark.tone !== "tick"), view),
     ...labels(arrows, view),
-    s("rect", { class: "cover", x: 0, y: 0, width: LEFT - 12, height: height - AXIS }),
+    s("rect", { class: "cover", x: 0, y: 0, width: left - 12, height: height - AXIS }),
     ...lanes.map((lane) => head(lane, y.get(lane.lane))),
   );
   picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -107,8 +110,8 @@ function spans({ stage, at, from, x, y }, marks) {
     if (half > 5 && wide > 2 * half) {
       const here = marks.filter((mark) => mark.lane === span.lane && mark.tone !== "tick").map((mark) => x(mark.at_s));
       const places = [0.5, 0.25, 0.75].map((part) => Math.min(Math.max(begin + wide * part, begin + half), begin + wide - half));
-      const place = places.find((one) => here.every((mark) => Math.abs(mark - one) > half + 8)) ?? places[0];
-      found.push(s("text", { class: "small strong middle", x: place, y: middle + 4.5,
+      const place = places.find((one) => here.every((mark) => Math.abs(mark - one) > half + 8));
+      if (place !== undefined) found.push(s("text", { class: "small strong middle", x: place, y: middle + 4.5,
         fill: span.tone === "inside" ? ink(span.lane) : null }, span.label));
     }
   }
@@ -126,14 +129,14 @@ function tick(mark, { x, y }) {
 
 const GLYPHS = { wrong: "✕", killed: "✕", jump: "↑", deferred: "‖" };
 
-function points(marks, { x, y, span, width }) {
+function points(marks, { x, y, left, width }) {
   const ends = new Map(); // lane: where labels end, on three levels
   return marks.map((mark) => {
     const at = x(mark.about_s ?? mark.at_s), middle = y.get(mark.lane);
     if (mark.tone === "chosen") return ring(mark, at, middle);
     const glyph = GLYPHS[mark.tone];
     const half = (mark.label.length * LETTER) / 2 + 3;
-    const centre = Math.min(Math.max(at, LEFT + half), width - half);
+    const centre = Math.min(Math.max(at, left + half), width - half);
     const taken = ends.get(mark.lane) ?? [-1, -1, -1];
     let level = taken.findIndex((end) => end <= centre - half);
     if (level < 0) level = 2;
@@ -196,29 +199,30 @@ function labels(arrows, view) {
       arrow.spot = { scale: view.scale, row: view.row, share: room(arrow, drawn, view, taken) };
     }
     if (arrow.spot.share === null) return null;
-    taken.push(boxAt(arrow, drawn, arrow.spot.share));
+    taken.push(boxAt(arrow, drawn, arrow.spot.share, view));
     const share = Math.min(arrow.spot.share, drawn.share);
-    const shown = boxAt(arrow, drawn, share);
+    const shown = boxAt(arrow, drawn, share, view);
+    const above = drawn.share < arrow.spot.share ? 16 : 4; // the message itself is to be seen
     return s("g", { class: `flow ${arrow.tone}` },
-      s("text", { class: "flow-label small middle strong", x: (shown.x1 + shown.x2) / 2, y: shown.y2 - 4 }, arrow.label));
+      s("text", { class: "flow-label small middle strong", x: (shown.x1 + shown.x2) / 2, y: shown.y2 - above }, arrow.label));
   }).filter((label) => label !== null);
 }
 
-function boxAt(arrow, { x1, y1, x2, y2 }, share) {
+function boxAt(arrow, { x1, y1, x2, y2 }, share, { left }) {
   const half = (arrow.label.length * LETTER) / 2 + 3;
-  const cx = Math.max(LEFT + half - 16, x1 + (x2 - x1) * share), cy = y1 + (y2 - y1) * share;
+  const cx = Math.max(left + half - 16, x1 + (x2 - x1) * share), cy = y1 + (y2 - y1) * share;
   return { x1: cx - half, x2: cx + half, y1: cy - 8, y2: cy + 8 };
 }
 
 // Where a label hits no other; null: it is left out, and whoever points at the arrow is told.
-function room(arrow, drawn, { row }, taken) {
-  const gaps = Math.max(1, Math.round(Math.abs(drawn.y2 - drawn.y1) / row));
+function room(arrow, drawn, view, taken) {
+  const gaps = Math.max(1, Math.round(Math.abs(drawn.y2 - drawn.y1) / view.row));
   const shares = [];
   for (let gap = 0; gap < gaps; gap += 1) {
     for (const within of WITHIN) shares.push((gap + within) / gaps);
   }
   const isFree = (share) => {
-    const box = boxAt(arrow, drawn, share);
+    const box = boxAt(arrow, drawn, share, view);
     return taken.every((other) =>
       box.x1 >= other.x2 || other.x1 >= box.x2 || box.y1 >= other.y2 || other.y1 >= box.y2);
   };
@@ -233,8 +237,9 @@ const rank = (share, gaps) => {
 
 // Time
 
-function axis({ at, from, span, x, width }, height) {
-  const step = [1, 2, 5, 10].map((n) => n * 10 ** Math.floor(Math.log10(span / 5))).find((size) => span / size <= 8);
+function axis({ at, from, span, x, inner }, height) {
+  const least = (span * 90) / inner; // between two labels
+  const step = [1, 2, 5, 10].map((n) => n * 10 ** Math.floor(Math.log10(least))).find((size) => size >= least);
   const unit = step >= 0.5 ? [1, "s"] : [1e-3, "ms"];
   const found = [], end = from + span;
   for (let index = Math.ceil(from / step); index * step <= end; index += 1) {

@@ -113,8 +113,8 @@ class Berkeley(Play):
         Control("revive", "start again", "lane", "its program starts, and asks to be let in"),
         *(
             Control(
-                "offset", "clock", "slider", "sets this clock",
-                low=-30, high=30, step=1, value=OFFSETS[lane - 1], lane=lane, unit="min or ms",
+                "offset", "clock", "slider", "sets this clock: minutes, or milliseconds",
+                low=-30, high=30, step=1, value=OFFSETS[lane - 1], lane=lane,
             )
             for lane in range(1, HOSTS_MAX + 1)
         ),

@@ -103,15 +103,15 @@ class ReferenceBroadcasts(Play):
     view_s = 3.0
     controls: Sequence[Control] = (
         Control(
-            "m", "M, broadcasts in a mean", "slider", "an offset is the mean of the last M",
-            low=1, high=30, step=1, value=10, unit="broadcasts",
+            "m", "M", "slider", "an offset is the mean of the last M",
+            low=1, high=30, step=1, value=10,
         ),
         Control(
-            "wait", "waits at the sender", "slider", "anything up to this, for all that is sent",
+            "wait", "sender waits", "slider", "anything up to this, for all that is sent",
             low=0, high=200, step=10, value=120, unit="ms",
         ),
         Control(
-            "jitter", "reaches all within", "slider", "receivers hear one broadcast at so different"
+            "jitter", "arrives within", "slider", "receivers hear one broadcast at so different"
             " times", low=0, high=SPREAD_MS, step=0.5, value=JITTER_MS, unit="ms",
         ),
         *(
