@@ -38,6 +38,16 @@ def state_key(message: Mapping[str, Any]) -> Hashable:
             return "status", message["node"]
         case "clock":
             return "clock", message.get("node"), message["host"]
+        case "member":
+            return "member", message["node"]
+        case "can" | "lane":
+            return str(message["kind"]), message["lane"]
+        case "reading":
+            return "reading", message["lane"], message["name"]
+        case "link":
+            return "link", message["from"], message["to"]
+        case "stage" | "guide":
+            return str(message["kind"])
         case _:
             return None
 

@@ -2,20 +2,21 @@
 
 Needs the extra ``dashboard``. Three kinds of answers: the page's own files, ``/stream`` (events
 that the server sends, each a JSON array of messages), and refusals. A stream reads a
-:class:`~.log.Log` at its own pace; nothing is queued for it.
+:class:`~.log.Log` at its own pace; nothing is queued for it. The playground adds routes of its own
+(:mod:`vsync.playground.serving`); nothing else takes input.
 """
 
 import asyncio
 import importlib
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from clocksync.dashboard import PORT
-from clocksync.dashboard.guard import HEADERS, is_ours, is_private
+from clocksync.dashboard.guard import HEADERS, is_ours, is_private, refusal_of_input
 from clocksync.dashboard.log import SCHEMA, Log, Message
 from clocksync.runtime.addresses import format_endpoint, is_numeric
 from clocksync.runtime.errors import BadConfig, MissingExtra
@@ -59,6 +60,8 @@ class Board:
         self.notes: list[str] = []
         """What whoever looks should know: that something is left out, and why."""
         self.is_over = False
+        self.plays = False
+        """Whether there is a playground behind the page."""
 
     def hello(self) -> Message:
         """The first message of every stream."""
@@ -69,11 +72,12 @@ class Board:
             "live": self.is_live,
             "notes": self.notes,
             "forgotten": self.log.forgotten,
+            **({"plays": True} if self.plays else {}),
         }
 
     async def stream(self) -> AsyncIterator[bytes]:
         """All that is known, then what comes."""
-        yield _event([self.hello()])
+        yield event([self.hello()])
         cursor, ready, quiet_s = 0, False, 0.0
         while not self.is_over:
             found, cursor = self.log.since(cursor)
@@ -81,7 +85,7 @@ class Board:
                 found, ready = [*found, {"kind": "ready"}], True
             if found or quiet_s >= STILL_S:
                 now = [] if self.now_s is None else [{"kind": "now", "at_s": self.now_s()}]
-                yield _event([*found, *now])
+                yield event([*found, *now])
                 quiet_s = 0.0
             if cursor == self.log.end:
                 await asyncio.sleep(BREATH_S)
@@ -90,15 +94,17 @@ class Board:
                 await asyncio.sleep(0)
 
 
-def _event(messages: list[Message]) -> bytes:
+def event(messages: list[Message]) -> bytes:
+    """Messages as one event of a stream."""
     return b"data: " + json.dumps(messages, separators=(",", ":")).encode() + b"\n\n"
 
 
-def application(board: Board, names: frozenset[str] = frozenset()) -> Any:
+def application(board: Board, names: frozenset[str] = frozenset(), more: Sequence[Any] = ()) -> Any:
     """The page as an ASGI application.
 
     Args:
         names: what this machine may be called, besides its numbers and localhost.
+        more: routes besides; what is posted to them is guarded here.
 
     Raises:
         MissingExtra: the extra is missing.
@@ -127,6 +133,7 @@ def application(board: Board, names: frozenset[str] = frozenset()) -> Any:
     inner = applications.Starlette(
         routes=[
             routing.Route("/stream", stream, methods=["GET"]),
+            *more,
             routing.Mount("/", staticfiles.StaticFiles(directory=PAGE, html=True)),
         ]
     )
@@ -144,9 +151,16 @@ def application(board: Board, names: frozenset[str] = frozenset()) -> Any:
                 message = message | {"headers": [*message["headers"], *ours]}
             await send(message)
 
-        hosts = [value.decode("latin-1") for key, value in scope["headers"] if key == b"host"]
-        is_good = len(hosts) == 1 and is_ours(hosts[0], names)
-        await (inner if is_good else refusal)(scope, receive, marked)
+        given = [
+            (key.decode("latin-1"), value.decode("latin-1")) for key, value in scope["headers"]
+        ]
+        hosts = [value for key, value in given if key == "host"]
+        answer = inner if len(hosts) == 1 and is_ours(hosts[0], names) else refusal
+        if answer is inner and more and scope["method"] == "POST":
+            unwanted = refusal_of_input(dict(given))
+            if unwanted is not None:
+                answer = responses.PlainTextResponse(f"{unwanted[1]}\n", unwanted[0])
+        await answer(scope, receive, marked)
 
     return guarded
 
@@ -157,13 +171,20 @@ class Server:
     Args:
         bind: the address; other than loopback, anybody who reaches it can look.
         port: 0: one that is free.
+        more: routes besides those of the page.
 
     Raises:
         MissingExtra: the extra is missing.
         BadConfig: the address cannot be used.
     """
 
-    def __init__(self, board: Board, bind: str = "127.0.0.1", port: int = PORT) -> None:
+    def __init__(
+        self,
+        board: Board,
+        bind: str = "127.0.0.1",
+        port: int = PORT,
+        more: Sequence[Any] = (),
+    ) -> None:
         _, uvicorn = libraries()
         self._board = board
         self._sock = _listening(bind, port)
@@ -172,7 +193,7 @@ class Server:
         self.url = f"http://{format_endpoint(shown, self.port)}/"
         names = frozenset() if is_private(bind) else frozenset(_names(bind))
         config = uvicorn.Config(
-            application(board, names),
+            application(board, names, more),
             log_config=None,
             access_log=False,
             server_header=False,

@@ -16,6 +16,7 @@ from vsync.cli.dashboard import dashboard
 from vsync.cli.explain import explain
 from vsync.cli.join import join
 from vsync.cli.locks import locks
+from vsync.cli.playground import playground
 from vsync.cli.simulate import simulate
 from vsync.cli.status import status
 from vsync.cli.timestamps import timestamps
@@ -34,6 +35,7 @@ app.command("check-config")(check_config)
 app.command()(bench)
 app.command()(locks)
 app.command()(dashboard)
+app.command()(playground)
 app.command()(simulate)
 app.command()(check)
 app.command()(explain)

@@ -18,6 +18,20 @@ Besides the messages of the live page a stage can tell a *space-time picture*, d
 ``reading`` a value with its bound that changes: ``lane``, ``name``, ``value``, ``bound`` or null,
             ``unit``, ``truth`` or null
 ``say``     what to read now: ``title``, ``text``, ``verdict`` (null, good or bad)
+``can``     what can be done at a lane now: ``lane``, ``names`` of controls of the kind ``lane``;
+            where it is never told all of them can
+=========== ======================================================================================
+
+A stage of a group tells besides what its members, links and datagrams do, for ``net.js``:
+
+=========== ======================================================================================
+``member``  how a member is: ``node``, ``state``, how many messages it has ``queued`` to send
+``link``    one way between two members: ``from``, ``to``, ``is_cut``
+``frame``   a datagram: ``id``, ``from``, ``to``, sent ``at_s``, ``got_s`` when it arrives, ``what``
+            it is, of which ``ring``, with which ``messages``; ``lost``: why it never arrives, or ""
+``lost``    a datagram that was told, ``id``, is lost on its way: ``why``
+``why``     how it is with a ``message`` at a ``node``: ``state`` (coming, waits, got, never) and
+            ``text``
 =========== ======================================================================================
 """
 
@@ -41,8 +55,9 @@ class Control:
         name: the action's name: it arrives as ``{"do": name, ...}``.
         label: what stands on it.
         kind: ``button``; ``lane`` (a button at each lane; arrives with ``lane``); ``pair`` (from
-            one lane to another; with ``from`` and ``to``); ``slider`` (with ``value``); ``choice``
-            (one of `options`, with ``value``).
+            one lane to another; with ``from`` and ``to``); ``side`` (some lanes against the rest;
+            with ``lanes``); ``slider`` (with ``value``); ``choice`` (one of `options`, with
+            ``value``).
         hint: one sentence for who hovers over it.
         options: of a choice.
         low, high, step, value: of a slider; `value` of a choice is the index of its first option.
@@ -71,12 +86,14 @@ class Step:
         title, text: what the reader is told; the text may hold ``<b>`` and nothing else.
         actions: done in this order when the step begins, as if they had been clicked.
         run_s: the step plays for so long of the stage's time, then waits; None: it plays on.
+        anew: the stage is made again, with these options, when the step begins; None: it goes on.
     """
 
     title: str
     text: str
     actions: Sequence[Action] = ()
     run_s: float | None = None
+    anew: Action | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +119,18 @@ class Stage(Protocol):
         pace: seconds of the stage's time for a second of the viewer's, at the speed "1".
     """
 
-    name: str
-    title: str
-    intro: str
-    pace: float
-    controls: Sequence[Control]
-    scenes: Sequence[Scene]
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def intro(self) -> str: ...
+    @property
+    def pace(self) -> float: ...
+    @property
+    def controls(self) -> Sequence[Control]: ...
+    @property
+    def scenes(self) -> Sequence[Scene]: ...
 
     def begin(self) -> list[Message]:
         """What there is at time 0."""
