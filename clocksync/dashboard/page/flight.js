@@ -37,8 +37,8 @@ export function draw(panel, store, at, transport) {
 
 // How much time is in view: as much as passes in some seconds, and less of it when it stands still.
 function width_s(store, at, transport) {
-  const playing = SECONDS_WIDE * transport.speed;
-  if (transport.isPlaying) return playing;
+  const playing = SECONDS_WIDE * (transport.world ? 2 * (transport.pace || 0.05) : transport.speed);
+  if (transport.isPlaying || transport.world) return playing;
   const { sent } = store;
   const begin = sent[Math.max(0, upTo(sent, at, "sent_s") - STILL)];
   return begin && begin.sent_s < at ? Math.min(playing, (at - begin.sent_s) * 1.05) : playing;

@@ -22,7 +22,7 @@ function group(store, at) {
   if (rings.length > 1) {
     // Members hear of a new ring one after the other: that is no split.
     const news = Math.max(...rings.map((ring) => ring.configuration.at_s));
-    const isPassing = at - news < 0.02;
+    const isPassing = at - news < (store.plays ? 0.06 : 0.02);
     const parts = rings.map((ring) => `{${ring.members.map((member) => member.number).join(",")}}`).join(" ");
     return { level: "care", text: (isPassing ? "changing: " : "split: ") + parts + away };
   }

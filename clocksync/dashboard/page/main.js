@@ -2,50 +2,86 @@
 
 import * as changes from "./changes.js";
 import * as clocks from "./clocks.js";
+import * as controls from "./controls.js";
+import { Facts } from "./facts.js";
 import * as flight from "./flight.js";
 import { judge } from "./health.js";
 import * as locks from "./locks.js";
+import * as net from "./net.js";
 import * as order from "./order.js";
 import * as overview from "./overview.js";
+import { Play } from "./play.js";
 import * as rates from "./rates.js";
+import * as readings from "./readings.js";
 import * as ring from "./ring.js";
+import * as spacetime from "./spacetime.js";
 import * as stamps from "./stamps.js";
 import { Store } from "./store.js";
+import * as story from "./story.js";
 import { duration } from "./svg.js";
+import * as told from "./told.js";
 import { Transport } from "./transport.js";
+import * as why from "./why.js";
 
 const byId = (id) => document.getElementById(id);
 const FRAME_MS = 30;
 
 let store = new Store();
+let stream = null;
 const transport = new Transport(store, byId);
+const play = new Play({ transport, store: () => store, connect, idle });
 
 // A panel appears with what it shows.
 const PANELS = [
-  ["ring", ring, () => store.hasGroup],
-  ["order", order, () => store.delivered.length > 0],
+  ["ring", ring, () => store.hasGroup && !store.plays],
+  ["order", order, () => store.delivered.length > 0 && !store.plays],
   ["flight", flight, () => store.delivered.length > 0 || store.sent.length > 0],
-  ["changes", changes, () => store.changes.length > 0],
-  ["stamps", stamps, () => store.delivered.length > 0],
-  ["rates", rates, () => store.hasGroup],
+  ["changes", changes, () => store.changes.length > 0 && !store.plays],
+  ["stamps", stamps, () => store.delivered.length > 0 && !store.plays],
+  ["rates", rates, () => store.hasGroup && !store.plays],
   ["locks", locks, () => locks.known(store, transport.at) !== null],
   ["clocks", clocks, () => store.clocks.size > 0],
+  ["net", net, () => net.has(store)],
+  ["why", why, () => why.has(store)],
+  ["told", told, () => told.has(store)],
+  ["spacetime", spacetime, () => store.plays && spacetime.has(store)],
+  ["readings", readings, () => store.plays && readings.has(store)],
+  ["controls", controls, () => controls.has(store)],
+  ["story", story, () => story.has(store)],
 ];
 
 function connect(address) {
-  const stream = new EventSource(address);
+  stream?.close();
+  const mine = (stream = new EventSource(address));
   stream.onmessage = (event) => JSON.parse(event.data).forEach(take);
-  stream.onerror = () => source("lost", "connection lost; trying again");
+  stream.onerror = () => {
+    if (mine === stream && mine.readyState === EventSource.CLOSED && play.isLost()) return;
+    source("lost", "connection lost; trying again");
+  };
+}
+
+// Nothing is looked at.
+function idle() {
+  stream?.close();
+  stream = null;
+  store = transport.store = new Store();
+  transport.now = null;
 }
 
 function take(message) {
   switch (message.kind) {
     case "hello":
-      store = transport.store = new Store();
+      if (message.plays && !play.isOn) {
+        idle();
+        play.begin();
+        break;
+      }
+      store = transport.store = message.plays ? new Facts() : new Store();
       byId("title").textContent = message.title;
       document.title = `${message.title} · clocksync`;
       transport.reset(message.live);
-      source(message.live ? "live" : "recorded", message.live ? "live" : "recorded");
+      if (message.plays) source("simulated", "simulated");
+      else source(message.live ? "live" : "recorded", message.live ? "live" : "recorded");
       note(message.notes);
       byId("clocks").querySelector(".rows").replaceChildren();
       break;
@@ -54,7 +90,7 @@ function take(message) {
       document.documentElement.dataset.ready = "";
       break;
     case "now":
-      transport.hear(message.at_s);
+      transport.hear(message);
       break;
     case "notes":
       note(message.notes);
@@ -80,6 +116,7 @@ function show() {
     element.hidden = !has();
     if (!element.hidden) panel.draw(element, store, transport.at, transport);
   }
+  if (play.isOn) play.guide();
   document.body.classList.toggle("has-group", store.hasGroup);
   document.body.classList.toggle("has-clocks", store.clocks.size > 0);
   const { level, text } = judge(store, transport.at);
@@ -91,7 +128,8 @@ function show() {
   if (document.activeElement !== slider || transport.isPlaying) {
     slider.value = end > begin ? (1000 * (at - begin)) / (end - begin) : 0;
   }
-  const words = transport.follows ? "now" : transport.now ? `${duration(end - at)} ago` : `${(at - begin).toFixed(4)} s`;
+  const words = transport.world ? (transport.at >= end || transport.follows ? `${at.toFixed(2)} s` : `${duration(end - at)} ago`)
+    : transport.follows ? "now" : transport.now ? `${duration(end - at)} ago` : `${(at - begin).toFixed(4)} s`;
   byId("clock").textContent = words;
   byId("clock").dataset.at = at;
   slider.setAttribute("aria-valuetext", words);
@@ -115,7 +153,7 @@ function frame(now) {
   const state = [transport.at, store.count, innerWidth, Math.floor(now / 500)].join();
   if (state === shown) return;
   show();
-  shown = order.isGliding() ? null : state;
+  shown = order.isGliding() || told.isGliding() || play.isOn ? null : state;
 }
 connect("stream");
 requestAnimationFrame(frame);

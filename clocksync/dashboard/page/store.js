@@ -51,6 +51,7 @@ export class Store {
     this.count = 0;
   }
 
+  get plays() { return false; }
   get hasGroup() { return this.nodes.size > 0; }
   get members() { return [...this.nodes.keys()].sort((a, b) => a - b); }
 

@@ -4,6 +4,8 @@ import { upTo } from "./store.js";
 
 const SPEEDS = [0.001, 0.01, 0.1, 1, 10];
 const LATE_S = 0.7; // what happens now is shown so much later, when all have told of it
+const WORLD_LATE_S = 0.35; // of watching, in the playground: what comes meanwhile is drawn on its way
+const BEHIND_S = 1.5; // of watching: further behind one does not walk, but jumps
 const names = { 0.001: "1/1000", 0.01: "1/100", 0.1: "1/10", 1: "as it was", 10: "10 ×" };
 
 export class Transport {
@@ -15,8 +17,21 @@ export class Transport {
     this.follows = false;
     this.now = null; // {at_s, heard}
     this.byId = byId;
-    for (const speed of SPEEDS) byId("speed").append(new Option(names[speed], speed));
+    this.world = null; // of the playground: {run(wanted), speed(value), speeds, pace}
+    this.offer(SPEEDS, (speed) => names[speed]);
     this.listen();
+  }
+
+  offer(speeds, name) {
+    this.speeds = speeds;
+    this.byId("speed").replaceChildren(...speeds.map((speed) => new Option(name(speed), speed)));
+  }
+
+  // From now on the time that is shown is that of a world that can be stopped; null: of a stream.
+  watch(world) {
+    this.world = world;
+    if (world) this.offer(world.speeds, (speed) => (speed === 1 ? "usual" : `${speed} ×`));
+    else this.offer(SPEEDS, (speed) => names[speed]);
   }
 
   reset(live) {
@@ -27,14 +42,22 @@ export class Transport {
     this.setSpeed(live ? 1 : 0.1);
   }
 
-  hear(at_s) {
-    this.now = { at_s, heard: performance.now() };
+  hear({ at_s, rate, speed, runs }) {
+    this.now = { at_s, rate: rate ?? 1, heard: performance.now() };
     this.byId("live").hidden = false;
+    if (!this.world) return;
+    this.isRunning = runs && rate > 0;
+    if (rate > 0) this.pace = rate;
+    this.setSpeed(speed);
+    if (this.follows) this.mark(this.isRunning || this.at < this.end);
   }
 
   get present() {
     if (!this.now) return this.store.end;
-    return this.now.at_s + (performance.now() - this.now.heard) / 1000 - LATE_S;
+    const { at_s, rate, heard } = this.now;
+    const since = (performance.now() - heard) / 1000;
+    if (!this.world) return at_s + since - LATE_S;
+    return at_s + (rate ? rate * (since - WORLD_LATE_S) : 0);
   }
 
   get begin() { return Number.isFinite(this.store.begin) ? this.store.begin : 0; }
@@ -55,9 +78,10 @@ export class Transport {
   }
 
   tick(elapsed) {
-    if (this.follows) this.at = this.end;
+    if (this.follows && this.world) this.approach(elapsed);
+    else if (this.follows) this.at = this.end;
     else if (this.isPlaying) {
-      this.at += elapsed * this.speed;
+      this.at += elapsed * (this.world ? this.pace : this.speed);
       if (this.at >= this.end) {
         this.at = this.end;
         if (this.now) this.follow(); else this.play(false);
@@ -66,28 +90,65 @@ export class Transport {
     if (this.at < this.begin) this.at = this.begin;
   }
 
+  // Towards what happens now, without a jump when the world stops or goes on.
+  approach(elapsed) {
+    const step = elapsed * this.pace;
+    const behind = this.end - this.at;
+    if (behind < 0 || behind > BEHIND_S * this.pace) this.at = this.end;
+    else this.at += Math.min(behind, this.isRunning ? Math.max(step, behind - WORLD_LATE_S * this.pace) : step);
+    if (!this.isRunning) this.mark(this.at < this.end);
+  }
+
+  // To what happens now, whether or not it goes on.
+  catchUp() {
+    this.follows = this.isPlaying = true;
+    this.mark(this.isRunning);
+  }
+
   follow() {
     this.follows = true;
-    this.setSpeed(1);
+    if (!this.world) this.setSpeed(1);
     this.play(true);
   }
 
   play(wanted) {
+    if (this.world) {
+      if (!wanted && this.isRunning) this.world.run(false);
+      if (wanted && this.at >= this.end) this.follows = true;
+      if (wanted && this.follows) {
+        this.isPlaying = true;
+        this.world.run(true);
+        return;
+      }
+      if (!wanted && this.follows) return; // it stands as soon as the world does
+    }
     if (wanted && !this.now && this.at >= this.end && this.end > this.begin) this.at = this.begin;
     this.isPlaying = wanted;
     if (!wanted) this.follows = false;
-    const button = this.byId("play");
-    button.classList.toggle("playing", wanted);
-    button.setAttribute("aria-label", wanted ? "Pause" : "Play");
+    this.mark(wanted);
   }
 
+  mark(plays) {
+    const button = this.byId("play");
+    button.classList.toggle("playing", plays);
+    button.setAttribute("aria-label", plays ? "Pause" : "Play");
+  }
+
+  get isMoving() { return this.world && this.follows ? this.isRunning : this.isPlaying; }
+
   go(at) {
+    if (this.world && this.isRunning) this.world.run(false);
     this.follows = false;
+    if (this.world) this.isPlaying = false;
     this.at = Math.min(Math.max(at, this.begin), this.end);
   }
 
   step(count) {
     this.play(false);
+    if (this.world) {
+      this.follows = this.isPlaying = false;
+      this.mark(false);
+    }
     const { moments } = this.store;
     const here = upTo(moments, this.at);
     if (count > 0) {
@@ -118,23 +179,28 @@ export class Transport {
   }
 
   faster(way) {
+    const index = this.speeds.indexOf(this.speed) + way;
+    this.choose(this.speeds[Math.min(Math.max(index, 0), this.speeds.length - 1)]);
+  }
+
+  choose(speed) {
+    if (this.world) {
+      this.world.speed(speed);
+      return;
+    }
     this.follows = false;
-    const index = SPEEDS.indexOf(this.speed) + way;
-    this.setSpeed(SPEEDS[Math.min(Math.max(index, 0), SPEEDS.length - 1)]);
+    this.setSpeed(speed);
   }
 
   listen() {
     const on = (id, event, act) => this.byId(id).addEventListener(event, act);
-    on("play", "click", () => this.play(!this.isPlaying));
+    on("play", "click", () => this.play(!this.isMoving));
     on("back", "click", () => this.step(-1));
     on("on", "click", () => this.step(1));
     on("previous", "click", () => this.jump(-1));
     on("next", "click", () => this.jump(1));
     on("live", "click", () => this.follow());
-    on("speed", "change", (event) => {
-      this.follows = false;
-      this.setSpeed(Number(event.target.value));
-    });
+    on("speed", "change", (event) => this.choose(Number(event.target.value)));
     on("slider", "input", (event) => {
       const share = event.target.value / 1000;
       this.go(this.begin + share * (this.end - this.begin));
@@ -144,7 +210,8 @@ export class Transport {
 
   key(event) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
-    const isChoosing = event.target.tagName === "SELECT";
+    const isTyping = event.target.tagName === "INPUT" && event.target.id !== "slider";
+    const isChoosing = event.target.tagName === "SELECT" || isTyping || event.target.closest("[role=menu], .reachable") !== null;
     const isButton = event.target.tagName === "BUTTON" || event.target.tagName === "SUMMARY";
     const acts = {
       ArrowLeft: () => this.step(event.shiftKey ? -10 : -1),
@@ -156,7 +223,7 @@ export class Transport {
       "-": () => this.faster(-1),
       "?": () => this.byId("help-button").click(),
     };
-    if (event.key === " " && !isButton && !isChoosing) acts[" "] = () => this.play(!this.isPlaying);
+    if (event.key === " " && !isButton && !isChoosing) acts[" "] = () => this.play(!this.isMoving);
     const act = isChoosing ? undefined : acts[event.key];
     if (!act) return;
     event.preventDefault();

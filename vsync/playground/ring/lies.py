@@ -124,6 +124,8 @@ class Tale:
     def kill(self, at_ms: float, node: int) -> "Tale":
         """A member dies."""
         self._add(at_ms, node, "crash")
+        told = {"kind": "member", "at_s": at_ms / 1000, "node": node, "state": "down", "queued": 0}
+        self.shown.append(told)
         return self
 
 

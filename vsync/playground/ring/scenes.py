@@ -67,7 +67,7 @@ FIVE_MINUTES = Scene(
         ),
         Step(
             "One story for all",
-            "Each is told of the change <b>at the same place between messages</b>: a tile in each"
+            "Each is told of the change <b>at the same place between messages</b>: a bar in each"
             " row. So all know who else has seen what. That is <b>virtual synchrony</b>: as if all"
             " had happened everywhere at one instant.",
             _send(4, 2),
@@ -98,7 +98,7 @@ FIVE_MINUTES = Scene(
             "They find each other",
             "The links are mended. One ring hears the other announce itself, and they become one."
             " Who was together stays together: that is what the two <b>transitional"
-            " configurations</b> (the narrow tiles) tell.",
+            " configurations</b> (the hollow bars) tell.",
             [_do("heal")],
             0.55,
         ),
@@ -216,17 +216,17 @@ SAFE = Scene(
             0.09,
         ),
         Step(
-            "One dies in between",
-            "1 sends another safe message; everybody gets it, and 5 dies before the token has told."
-            " Did 5 have it? Did it deliver it? <b>Nobody can know.</b> The message waits.",
-            _send(1, service="safe"),
-            0.07,
+            "At just this moment",
+            "4 sends another safe message. All have it by now, and <b>nobody knows that yet</b>:"
+            " everywhere it waits for the token. What if somebody dies at just this moment?",
+            _send(4, service="safe"),
+            0.05,
         ),
         Step(
             "Safe among those who are left",
-            "The promise was made for five and cannot be kept for five. So it is delivered in the"
-            " <b>transitional configuration</b>: safe among those who go on together, and everybody"
-            " can see that it was not among all five.",
+            "5 dies. Did it have the message? Did it deliver it? Nobody can know: the promise was"
+            " made for five and cannot be kept for five. So M2 is delivered in the <b>transitional"
+            " configuration</b>: safe among those who go on together, and all can see that.",
             [_do("kill", lane=5)],
             0.46,
         ),
@@ -252,26 +252,44 @@ VIRTUAL_SYNCHRONY = Scene(
     "Virtual synchrony: changes have a place",
     (
         Step(
-            "Messages, and a death among them",
-            "Messages are on their way all the time. In the middle of it 3 dies.",
-            [_do("trickle", on=True), _do("kill", lane=3)],
-            0.2,
+            "Three messages",
+            "1, 2 and 4 have sent something: M1, M2 and M3 are in all rows. So far there is nothing"
+            " to be seen but one order.",
+            _send(1, 2, 4),
+            0.12,
         ),
         Step(
-            "What did 3 still send?",
-            "Perhaps some have its last message, and some do not. Before the new ring is installed"
-            " they exchange what they have of the old one: <b>either all who go on deliver it, or"
-            " none</b>.",
+            "A message that not all get",
+            "Now 3 sends M4, while its links to 2, 4 and 5 are broken: only <b>1 gets it</b>, and"
+            " delivers it.",
+            [
+                *(_do("cut", **{"from": 3, "to": other}) for other in (2, 4, 5)),
+                *_send(3),
+            ],
+            0.06,
+        ),
+        Step(
+            "And its sender dies",
+            "3 is dead, so it cannot send M4 again. 1 has delivered it, the others do not have it."
+            " If they went on like this, they would have seen two different stories.",
+            [_do("kill", lane=3)],
+            0.17,
+        ),
+        Step(
+            "Before the change, all get it",
+            "While the new ring is formed, all tell what they have of the old one, and <b>1 sends M4"
+            " again</b>. The others deliver it before they are told that 3 is gone: either all who"
+            " go on together deliver it, or none.",
             (),
             0.3,
         ),
         Step(
             "The same place in all rows",
-            "The narrow tile is the transitional configuration, the wide one the new regular one."
+            "The hollow bar is the transitional configuration, the full bar the new regular one."
             " What comes before them is the same for all who go on together, and what comes after"
             " too.",
-            [_do("trickle", on=False)],
-            0.2,
+            [*_send(5, 2)],
+            0.16,
         ),
         Step(
             "What can't happen",

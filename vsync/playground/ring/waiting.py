@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vsync.identity import Service
-from vsync.playground.ring.words import listed
+from vsync.playground.ring.words import braced, listed
 from vsync.playground.ring.world import RingWorld
 from vsync.playground.stage import Message
 from vsync.ring import Ring
@@ -96,7 +96,7 @@ class Waiting:
 
     def _where(self, configuration: str) -> str:
         kind, members = self._views.get(configuration, ("regular", ()))
-        words = "{" + ", ".join(map(str, members)) + "}"
+        words = braced(members)
         if kind == "regular":
             return f"delivered, in the configuration {words}"
         return f"delivered, in the transitional configuration {words}: among those who go on"

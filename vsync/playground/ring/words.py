@@ -78,7 +78,7 @@ CAUSES: dict[Cause, tuple[str, str]] = {
 }
 
 AGREED_ON = (
-    "They agree on the members. A <b>commit token</b> goes round them twice: it collects what each"
+    "All have said the same members. A <b>commit token</b> goes round them twice: it collects what each"
     " has of the old ring, and tells all."
 )
 RECOVERS = (
@@ -105,7 +105,7 @@ def listed(members: Sequence[int]) -> str:
 
 def braced(members: Sequence[int]) -> str:
     """A configuration, as papers write it."""
-    return "{" + ", ".join(map(str, members)) + "}"
+    return "{" + ",".join(map(str, members)) + "}"
 
 
 def said(at_s: float, title: str, text: str, verdict: str | None = None) -> Message:
@@ -123,7 +123,7 @@ def agreed(members: Sequence[int]) -> tuple[str, str]:
     """Members begin to form a ring."""
     if len(members) == 1:
         return f"{members[0]} goes on alone", "A ring of one: it hears nobody else."
-    return f"{listed(members)} want a ring", AGREED_ON
+    return f"{listed(members)} agree on a ring", AGREED_ON
 
 
 def recovering(members: Sequence[int]) -> tuple[str, str]:
