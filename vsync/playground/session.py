@@ -84,7 +84,7 @@ class Session:
             "title": stage.title,
             "intro": stage.intro,
             "pace": stage.pace,
-            "controls": [asdict(control) for control in stage.controls],
+            "controls": [asdict(one) | {"options": list(one.options)} for one in stage.controls],
             "scene": scene and {"name": scene.name, "title": scene.title, "steps": _texts(scene)},
         }
 

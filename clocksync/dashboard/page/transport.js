@@ -5,6 +5,7 @@ import { upTo } from "./store.js";
 const SPEEDS = [0.001, 0.01, 0.1, 1, 10];
 const LATE_S = 0.7; // what happens now is shown so much later, when all have told of it
 const WORLD_LATE_S = 0.35; // of watching, in the playground: what comes meanwhile is drawn on its way
+const ROUNDING_S = 1e-6; // what happens now is not to be a billionth of a second later
 const BEHIND_S = 1.5; // of watching: further behind one does not walk, but jumps
 const names = { 0.001: "1/1000", 0.01: "1/100", 0.1: "1/10", 1: "as it was", 10: "10 ×" };
 
@@ -17,6 +18,8 @@ export class Transport {
     this.follows = false;
     this.now = null; // {at_s, heard}
     this.byId = byId;
+    this.pace = 0.05; // s of the world for one of watching
+    this.isRunning = false;
     this.world = null; // of the playground: {run(wanted), speed(value), speeds, pace}
     this.offer(SPEEDS, (speed) => names[speed]);
     this.listen();
@@ -57,7 +60,7 @@ export class Transport {
     const { at_s, rate, heard } = this.now;
     const since = (performance.now() - heard) / 1000;
     if (!this.world) return at_s + since - LATE_S;
-    return at_s + (rate ? rate * (since - WORLD_LATE_S) : 0);
+    return at_s + (rate ? rate * (since - WORLD_LATE_S) : ROUNDING_S);
   }
 
   get begin() { return Number.isFinite(this.store.begin) ? this.store.begin : 0; }

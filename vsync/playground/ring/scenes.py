@@ -277,9 +277,9 @@ VIRTUAL_SYNCHRONY = Scene(
         ),
         Step(
             "Before the change, all get it",
-            "While the new ring is formed, all tell what they have of the old one, and <b>1 sends M4"
-            " again</b>. The others deliver it before they are told that 3 is gone: either all who"
-            " go on together deliver it, or none.",
+            "While the new ring is formed, all tell what they have of the old one, and <b>1 sends"
+            " M4 again</b>. The others deliver it before they are told that 3 is gone: either all"
+            " who go on together deliver it, or none.",
             (),
             0.3,
         ),

@@ -38,7 +38,9 @@ CONTROLS = (
     Control("cut", "Cut one way", "pair", "Nothing gets from the one to the other any more."),
     Control("cut_both", "Cut both ways", "pair", "Nothing passes between the two any more."),
     Control("mend", "Mend", "pair", "The two hear each other again."),
-    Control("split", "Split the network", "side", "Cut every link between those chosen and the rest."),
+    Control(
+        "split", "Split the network", "side", "Cut every link between those chosen and the rest."
+    ),
     Control("heal", "Heal all links", "button", "Mend every link; who is dead stays dead."),
     Control("trickle", "Traffic on / off", "button", "Somebody sends something now and then."),
     Control("judge", "Ask the judge", "button", "Check all that happened against every rule."),

@@ -78,8 +78,8 @@ CAUSES: dict[Cause, tuple[str, str]] = {
 }
 
 AGREED_ON = (
-    "All have said the same members. A <b>commit token</b> goes round them twice: it collects what each"
-    " has of the old ring, and tells all."
+    "All have said the same members. A <b>commit token</b> goes round them twice: it collects what"
+    " each has of the old ring, and tells all."
 )
 RECOVERS = (
     "On the new ring they first send each other what some of them miss of the old one. When all"
