@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from vsync.playground.algorithms import STAGES as ALGORITHMS
 from vsync.playground.ring.making import ring_stage
 from vsync.playground.stage import Action, Stage
 
@@ -10,4 +11,5 @@ Maker = Callable[[int | str, Action | None], Stage]
 
 STAGES: Mapping[str, Maker] = {
     "ring": ring_stage,
+    **ALGORITHMS,
 }
