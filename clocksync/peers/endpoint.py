@@ -28,6 +28,7 @@ from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.mmsg import Address
 from clocksync.runtime.udp import StampClock, SystemStampClock, UdpDriver
 from clocksync.runtime.wire import Frame
+from clocksync.security.datagram import ANYBODY
 from clocksync.security.plain import PlainSealer
 
 DEFAULT_PORT = 3190
@@ -76,8 +77,11 @@ class PeerSettings:
     """By which interface; None: that of `listen`."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.id < 0xFFFF:
-            raise BadConfig(f"--id {self.id}: hosts are numbered 1 to {0xFFFE}")
+        if not 0 < self.id < ANYBODY:
+            raise BadConfig(f"--id {self.id}: hosts are numbered 1 to {ANYBODY - 1}")
+        for number in self.addresses:
+            if not 0 < number < ANYBODY:
+                raise BadConfig(f"{number} is no host's number: these are 1 to {ANYBODY - 1}")
         if self.key_file is not None and self.insecure_plaintext:
             raise BadConfig(BOTH)
         everybody = [self.listen, *self.addresses.values(), *self.contacts]

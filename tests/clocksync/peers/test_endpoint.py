@@ -111,6 +111,7 @@ def test_a_clock_that_is_wrong_on_purpose_is_the_system_clock_where_it_is_not():
     [
         ({"id": 0}, "numbered 1 to"),
         ({"id": 65_535}, "numbered 1 to"),
+        ({"addresses": {65_535: HERE}}, "65535 is no host's number: these are 1 to 65534"),
         ({"listen": ("10.0.0.1", 1)}, NO_KEY),
         ({"contacts": (("10.0.0.1", 1),)}, NO_KEY),
         ({"addresses": {2: ("10.0.0.1", 1)}}, NO_KEY),

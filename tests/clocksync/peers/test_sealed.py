@@ -1,12 +1,21 @@
 """A protocol inside its seals, simulated with somebody on the path who does what he likes."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
 
 from clocksync.peers.datagram import Datagram, Datagrams
 from clocksync.peers.frames import Echo, Probe
-from clocksync.peers.sealed import EVERYBODY, LEARNED_MAX, Sealed
+from clocksync.peers.sealed import (
+    EVERYBODY,
+    HAIL_EVERY_NS,
+    HAIL_GROUP_NS,
+    LEARNED_MAX,
+    PLACES_MAX,
+    SILENT_NS,
+    Sealed,
+)
 from clocksync.runtime.core import Arrival, Send, Stamp
 from clocksync.runtime.simulation import Link, Uniform, World
 from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
@@ -150,6 +159,80 @@ def test_a_holder_of_the_key_fills_no_memory_with_numbers():
         data = PlainSealer(7, number).seal(Probe.KIND, Probe(5).encode())
         core.on_frame(Arrival(Datagram(data), where(1), Stamp(0)), 0)
     assert len(core._learned) == LEARNED_MAX
+
+
+def hailed(effects):
+    """Where hails go to, of what a core says."""
+    return [
+        effect.to
+        for effect in effects
+        if isinstance(effect, Send) and len(effect.frame.data) == HELLO_BYTES
+    ]
+
+
+def acquainted(one, other, now):
+    """Two cores, one of which asks the other at an address until it is answered."""
+    towards = [Send(where(2), Probe(1))]
+    for _ in range(2):
+        ways = [(other, where(1), one.call(towards, now))]
+        while ways:
+            core, came_from, effects = ways.pop()
+            back = one if core is other else other
+            for effect in effects:
+                if isinstance(effect, Send):
+                    arrival = Arrival(effect.frame, came_from, Stamp(0))
+                    ways.append((back, effect.to, core.on_frame(arrival, now)))
+    return one
+
+
+def test_an_address_that_was_never_heard_is_hailed_at_a_bounded_rate():
+    core = Sealed(Talker(), sealer(1), FRAMES, {3: where(3)})
+    sends = [Send(where(2), Probe(1)), Send(3, Probe(2)), Send(5, Probe(3))]
+    assert hailed(core.call(sends, now=0)) == [where(2), where(3)]
+    assert hailed(core.call(sends, now=HAIL_EVERY_NS - 1)) == []
+    assert hailed(core.hail(where(2), HAIL_EVERY_NS - 1)) == []
+    assert hailed(core.call(sends, now=HAIL_EVERY_NS)) == [where(2), where(3)]
+    assert hailed(core.hail(where(9), 0)) == [where(9)]
+
+
+def test_who_answers_is_not_hailed_and_who_falls_silent_is():
+    one = acquainted(
+        Sealed(Talker(), sealer(1), FRAMES), Sealed(Talker(), sealer(2), FRAMES), now=0
+    )
+    assert one.address_of(2) == where(2)
+    sends, began = [Send(2, Probe(1))], SECOND
+    assert hailed(one.call(sends, began)) == [], "it may answer"
+    assert hailed(one.call(sends, began + SILENT_NS - 1)) == []
+    assert hailed(one.call(sends, began + SILENT_NS)) == [where(2)]
+
+
+def test_a_hello_that_is_repeated_makes_nobody_seem_alive():
+    one = Sealed(Talker(), sealer(1), FRAMES)
+    one.call([Send(where(2), Probe(1))], 0)
+    hello = Datagram(sealer(2, life=7).hail(0))
+    for now in range(0, 4 * HAIL_EVERY_NS, HAIL_EVERY_NS):
+        one.on_frame(Arrival(hello, where(2), Stamp(0)), now + 1)
+        assert hailed(one.call([Send(where(2), Probe(1))], now + HAIL_EVERY_NS)) == [where(2)]
+
+
+def test_a_group_is_hailed_half_as_often_each_time_down_to_once_a_minute():
+    core = Sealed(Talker(), sealer(1), FRAMES, group=ALL)
+    at = [
+        now
+        for now in range(0, 300 * SECOND, HAIL_EVERY_NS)
+        if hailed(core.call([Send(EVERYBODY, Probe(1))], now))
+    ]
+    pauses = [later - earlier for earlier, later in pairwise(at)]
+    assert pauses[:4] == [HAIL_EVERY_NS << place for place in range(4)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == HAIL_GROUP_NS
+
+
+def test_addresses_that_a_protocol_names_fill_no_memory():
+    core = Sealed(Talker(), sealer(1), FRAMES)
+    for place in range(PLACES_MAX + 100):
+        core.call([Send(("10.9.9.9", place + 1), Probe(1))], 0)
+    assert len(core._places) == PLACES_MAX
 
 
 def test_two_frames_of_one_kind_are_refused():
