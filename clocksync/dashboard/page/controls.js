@@ -35,7 +35,7 @@ export function draw(panel, store, at, transport) {
     rows.push(h("div", { class: "row" }, h("span", { class: "what" }, "Side"), ...chips(store, lanes, (number) => side.has(number), "checkbox", (number) => { if (!side.delete(number)) side.add(number); redraw(); }),
       button(one, () => { act({ do: one.name, lanes: [...side].sort() }); side.clear(); redraw(); })));
   }
-  const small = [...of("choice").map((one) => choice(one, act)), ...of("slider").map((one) => slider(one, store, act))];
+  const small = [...of("choice").map((one) => choice(one, act)), ...of("slider").filter((one) => one.lane === null || store.lanes.has(one.lane)).map((one) => slider(one, store, act))];
   if (small.length) rows.push(h("div", { class: "row sliders" }, ...small));
   panel.querySelector(".controls").replaceChildren(...rows);
   if (focused) panel.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
