@@ -61,7 +61,8 @@ def refusal_of_input(headers: Mapping[str, str]) -> tuple[int, str] | None:
     Args:
         headers: of the request, names in lower case.
 
-    >>> json = {"host": "127.0.0.1:8766", "content-type": "application/json"}
+    >>> json = {"content-type": "application/json", "content-length": "2"}
+    >>> json["host"] = "127.0.0.1:8766"
     >>> refusal_of_input(json | {"origin": "http://127.0.0.1:8766"})
     >>> refusal_of_input(json | {"origin": "http://127.0.0.1:9999"})
     (403, 'this comes from another page')
