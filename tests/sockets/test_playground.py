@@ -89,9 +89,9 @@ def test_a_member_is_killed_and_started_again_with_keys(page, url) -> None:
 
 def test_a_message_tells_where_it_is_and_why(page, url) -> None:
     with playing(page, url, "ring"):
-        quick(page)
         page.locator("#controls").get_by_role("button", name="Send SAFE").click()
         page.locator("#why li", has_text="has it, and waits: SAFE").first.wait_for()
+        quick(page)  # not before: what passes quickly is not seen by a browser that is slow
         page.locator("#why li.got").nth(4).wait_for()
         page.locator("#told .verdict", has_text="✓ same order").wait_for()
 
