@@ -4,18 +4,16 @@ Exit codes: 0 good; 1 what was looked at is bad (a message received before it wa
 or a file that cannot be read.
 """
 
-import os
 import sys
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from clocksync.cli import options
 from clocksync.cli.running import run_app
-from clocksync.runtime.errors import ToolkitError
 from clocksync.runtime.units import format_duration
 from ordering.demo import demo
 from ordering.diagram import Rows, draw
@@ -91,10 +89,7 @@ def check(files: Files) -> None:
     Exit 1 if there are such messages: the processes' clocks disagree by more than a message's
     delay.
     """
-    try:
-        run = read_run(*files)
-    except (ToolkitError, OSError) as error:
-        _fail(error)
+    run = read_run(*files)
     typer.echo(_summary(run))
     backward = run.received_before_sent()
     for message in backward:
@@ -122,27 +117,12 @@ def _counted(count: int, one: str, many: str = "") -> str:
 
 
 def _write(output: Path | None, make: Callable[[], str]) -> None:
-    try:
-        text = make().encode(errors="replace").decode()  # what UTF-8 cannot write becomes a ?
-        if output:
-            output.write_text(text, "utf-8")
-        else:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has seen enough; nothing more may be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
-    except (ToolkitError, OSError) as error:
-        _fail(error)
-
-
-def _fail(error: ToolkitError | OSError) -> NoReturn:
-    if isinstance(error, OSError) and error.filename:
-        typer.echo(f"ordering: {error.filename}: {error.strerror}", err=True)
+    text = make().encode(errors="replace").decode()  # what UTF-8 cannot write becomes a ?
+    if output:
+        output.write_text(text, "utf-8")
     else:
-        typer.echo(f"ordering: {error}", err=True)
-    raise typer.Exit(2)
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def run() -> None:

@@ -9,12 +9,12 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from clocksync.runtime.errors import ToolkitError
+from clocksync.runtime.errors import BadConfig, ToolkitError
 from ordering.mutex.comparison import MEMBERS_MAX, Row, compare, to_document
 from ordering.mutex.report import (
     cost_table,
@@ -47,9 +47,9 @@ def mutex(
 ) -> None:
     """Compare the mutual exclusion algorithms: messages, delays, and what a crash does."""
     if not compare_:
-        _fail("nothing to do: say --compare")
+        raise BadConfig("nothing to do: say --compare")
     if not 2 <= members <= MEMBERS_MAX:
-        _fail(f"-n {members}: 2 to {MEMBERS_MAX} members can be compared")
+        raise BadConfig(f"-n {members}: 2 to {MEMBERS_MAX} members can be compared")
     try:
         if plot is not None:
             require_plotting()  # before the work, not after it
@@ -59,11 +59,9 @@ def mutex(
             sizes = sorted({*PLOT_SIZES, members})
             write_plot(plot, {n: rows if n == members else compare(n, seed) for n in sizes})
     except TimeoutError:
-        _fail(f"the members on {HOST} did not hear each other within {SOCKETS_S_MAX} s")
-    except OSError as error:
-        _fail(f"{error.filename or 'a socket'}: {error.strerror or error}")
-    except ToolkitError as error:
-        _fail(str(error))
+        raise ToolkitError(
+            f"the members on {HOST} did not hear each other within {SOCKETS_S_MAX} s"
+        ) from None
     if as_json:
         document = to_document(rows, members)
         document["sockets"] = [asdict(row) for row in over_sockets]
@@ -88,8 +86,3 @@ def _print(rows: list[Row], over_sockets: list[OnSockets], members: int) -> None
     console.print(crash_table(rows))
     if over_sockets:
         console.print(socket_table(over_sockets, members))
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"ordering: {message}", err=True)
-    raise typer.Exit(2)

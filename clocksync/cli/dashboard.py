@@ -35,7 +35,9 @@ def dashboard(
     The same figures as `clocksync watch` prints. The page only shows; it loads nothing from
     elsewhere. Ends on Ctrl-C.
     """
-    targets = options.targets(hosts, inventory, group)
+    targets = options.targets(
+        hosts, inventory, group, "clocksync dashboard pool.ntp.org --interval 64s"
+    )
     asyncio.run(_run(targets, interval, options.family(ipv4, ipv6), port, bind))
 
 

@@ -1,6 +1,7 @@
 """``clocksync key`` and ``vsync key``: the keys that keep strangers out of a group.  [I/O]
 
-Exit codes: 0 done; 1 the key file is bad; 2 usage, or a file that cannot be read or written.
+Exit codes: 0 done; 1 what is in the key file is bad; 2 usage, a file that others may read, or one
+that cannot be read or written.
 """
 
 import shlex
@@ -39,7 +40,7 @@ def rotate(context: typer.Context, file: File) -> None:
     """Take the next of three steps from a key to a new one, without stopping the group.
 
     After each step the file goes to every member, and each loads it again, before the next one.
-    Exit 0: done; 1: the file is bad; 2: it cannot be read or written.
+    Exit 0: done; 1: the file is bad; 2: others may read it, or it cannot be read or written.
     """
     with _judged(context):
         step, ring = keys.rotate(file)
@@ -57,7 +58,8 @@ def rotate(context: typer.Context, file: File) -> None:
 def show(context: typer.Context, file: File) -> None:
     """Print the numbers of the keys, which is used, and a check value of each; never a secret.
 
-    Equal check values mean equal keys. Exit 0: good; 1: the file is bad; 2: it cannot be read.
+    Equal check values mean equal keys. Exit 0: good; 1: the file is bad; 2: others may read it, or
+    it cannot be read.
     """
     with _judged(context):
         ring = keys.read(file)
@@ -70,6 +72,8 @@ def show(context: typer.Context, file: File) -> None:
 def _judged(context: typer.Context) -> Iterator[None]:
     try:
         yield
+    except keys.UnsafeKeyFile:
+        raise  # nothing was looked at: usage
     except keys.BadKeyFile as error:
         typer.echo(f"{_program(context)}: {error}", err=True)
         raise typer.Exit(1) from None

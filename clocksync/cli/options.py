@@ -109,9 +109,12 @@ def entries(inventory: Path | None, groups: list[str] | None) -> "tuple[Entry, .
 
 
 def targets(
-    hosts: list[str] | None, inventory: Path | None, groups: list[str] | None
+    hosts: list[str] | None, inventory: Path | None, groups: list[str] | None, example: str
 ) -> "list[Target]":
     """What to watch: the hosts of the inventory file, and those that are named.
+
+    Args:
+        example: a command with a host, for who names none.
 
     Raises:
         BadConfig: there are none, or one cannot be read.
@@ -121,7 +124,5 @@ def targets(
     found = [entry.target for entry in entries(inventory, groups)]
     found += [Target.parse(host) for host in hosts or []]
     if not found:
-        raise BadConfig(
-            "name at least one host, for example: clocksync watch pool.ntp.org --interval 64s"
-        )
+        raise BadConfig(f"name at least one host, for example: {example}")
     return found

@@ -89,7 +89,9 @@ def watch(
     from clocksync.runtime.udp import SystemStampClock
     from clocksync.watching.settings import Limits, WatchSettings
 
-    targets = options.targets(hosts, inventory, group)
+    targets = options.targets(
+        hosts, inventory, group, "clocksync watch pool.ntp.org --interval 64s"
+    )
     if json and quiet:
         raise BadConfig("--json and --quiet exclude each other")
     settings = WatchSettings(

@@ -22,9 +22,9 @@ from typing import BinaryIO
 
 from clocksync.runtime.errors import BadConfig
 from clocksync.security.keyring import SECRET_BYTES, GroupKey, KeyRing, Step
-from clocksync.security.private_file import BadKeyFile, read_private
+from clocksync.security.private_file import BadKeyFile, UnsafeKeyFile, read_private
 
-__all__ = ["BadKeyFile", "generate", "read", "rotate"]
+__all__ = ["BadKeyFile", "UnsafeKeyFile", "generate", "read", "rotate"]
 
 FILE_BYTES_MAX = 4096
 USED, ACCEPTED = "used", "accepted"

@@ -17,21 +17,26 @@ class BadKeyFile(BadConfig):
     """A key file that must not be used; the message is one line: what is wrong, what to do."""
 
 
+class UnsafeKeyFile(BadKeyFile):
+    """A key file that was not even read: it is open to others, or no regular file."""
+
+
 def read_private(path: Path, bytes_max: int, advice: str = "name another") -> bytes:
     """What a file holds, up to one byte more than `bytes_max`, so that the caller sees that.
 
     Raises:
-        BadKeyFile: others could read or change it, or it is no regular file (then with `advice`).
+        UnsafeKeyFile: others could read or change it, or it is no regular file (then with
+            `advice`).
         OSError: it cannot be read.
     """
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a pipe would wait
     try:
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode):
-            raise BadKeyFile(f"{path} is no regular file: {advice}")
+            raise UnsafeKeyFile(f"{path} is no regular file: {advice}")
         if status.st_mode & _OTHERS:
             mode = stat.S_IMODE(status.st_mode)
-            raise BadKeyFile(
+            raise UnsafeKeyFile(
                 f"{path} is open to others than its owner (mode {mode:04o}):"
                 f" chmod 600 {shlex.quote(str(path))}"
             )

@@ -133,6 +133,8 @@ def test_every_bad_host_gets_one_line(clocksync: Clocksync) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["watch"], "for example: clocksync watch pool"),
+        (["dashboard"], "for example: clocksync dashboard pool"),
         (["measure"], "name at least one host"),
         (["measure", ""], "is no host name"),
         (["measure", "a b"], "is no host name"),

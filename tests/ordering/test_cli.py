@@ -5,10 +5,9 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
-from typer.testing import CliRunner
 
-from ordering.cli import app
 from ordering.trace import Recorder, read_run, to_shiviz, to_tsviz, write_events
+from tests.ordering.commands import ordering
 from tests.ordering.trace.test_run import two_clocks
 
 
@@ -17,10 +16,6 @@ def trace(tmp_path):
     path = tmp_path / "run.jsonl"
     path.write_text(write_events(two_clocks(2_000_000, 500_000).events))
     return path
-
-
-def ordering(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def test_a_diagram_is_written_to_the_file(trace, tmp_path):

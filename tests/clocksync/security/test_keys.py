@@ -172,7 +172,7 @@ def test_a_file_open_to_others_is_refused(
 ) -> None:
     write(file, LINE, bits)
     code, out, err = vsync(command, file)
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, ""), "it was not looked at, so nothing is said of it"
     assert err == (
         f"vsync: {file} is open to others than its owner (mode {bits:04o}): chmod 600 {file}\n"
     )
@@ -234,7 +234,7 @@ def test_what_is_no_file_is_refused_and_nothing_waits(vsync: Vsync, tmp_path: Pa
     for name in (pipe, tmp_path):
         for command in ("show", "rotate"):
             code, out, err = vsync(command, name)
-            assert (code, out) == (1, "")
+            assert (code, out) == (2, "")
             assert f"{name} is no regular file" in err
             assert len(err.splitlines()) == 1
 

@@ -5,19 +5,14 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
-from typer.testing import CliRunner
 
 from clocksync.runtime.errors import BadConfig
-from ordering.cli import app
 from ordering.mutex import ALGORITHMS
 from ordering.mutex import comparison as module
 from ordering.mutex.central import CentralMutex
 from ordering.mutex.comparison import compare
 from ordering.mutex.frames import Denied
-
-
-def ordering(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+from tests.ordering.commands import ordering
 
 
 @pytest.mark.slow
