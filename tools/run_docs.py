@@ -2,7 +2,8 @@
 
 ``python -m tools.run_docs`` runs all pages with marked blocks (:mod:`tools.transcripts`), each in a
 temporary folder of its own; ``--write`` puts what came into the pages, ``--unmarked`` says how many
-commands each page shows that nothing runs. Exit 1 where a page shows something else.
+commands each page shows that nothing runs (1 if there is one). Exit 1 where a page shows something
+else. Pages with hosts of their own need root on Linux, and are left out elsewhere.
 """
 
 import argparse
@@ -16,13 +17,16 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
+from tools.stage_hosts import NoHosts, StageHosts
 from tools.terminals import Terminal
 from tools.transcripts import (
+    ELLIPSIS,
     INTERRUPT,
     BadPage,
     Block,
     Step,
     blocks,
+    hosts,
     matches,
     pictures,
     rewritten,
@@ -55,11 +59,13 @@ class Played:
 
 
 class Stage:
-    """The folder and the terminals of one page."""
+    """The folder, the hosts and the terminals of one page."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, hosts: dict[str, str]) -> None:
         self._folder, self._stack = folder, stack
-        self._terminals: dict[str, Terminal] = {}
+        self._hosts = StageHosts(hosts, folder, stack)
+        self._environment = _environment(folder)
+        self._terminals: dict[tuple[str, str], Terminal] = {}
 
     def play(self, block: Block) -> tuple[list[tuple[Step, list[str]]], str]:
         """What each step printed, and what is wrong with it in words, if anything."""
@@ -84,28 +90,39 @@ class Stage:
             is_shown = after is not None and after.command == "echo $?"
             if code is not None and code != expected and not is_shown:
                 wrong = wrong or f"{step.command}: exit code {code}, not {expected}"
-            if not matches(step.shown, lines, block.varies):
+            if not _fits(block, step, lines):
                 wrong = wrong or f"{step.command}: printed something else"
         return printed, wrong
 
     def _step(self, block: Block, step: Step, last: bool) -> tuple[list[str], int | None]:
         """The lines, and the exit code if the command has one that counts."""
-        name = block.options.get("in", "")
-        terminal = self._terminal(name)
+        terminal = self._terminal(*block.terminal)
         if step.command == INTERRUPT:
             terminal.interrupt()
             return terminal.result(PATIENCE_S)
-        terminal.type(step.command)
-        if name and last:
-            return terminal.so_far(sum(map(bool, step.shown)), PATIENCE_S), None
+        if step.command != ELLIPSIS:
+            terminal.type(step.command)
+        if last and "in" in block.options:
+            return terminal.so_far(lambda lines: _is_all(block, step, lines), PATIENCE_S), None
         lines, code = terminal.result(PATIENCE_S)
         return lines, -1 if code is None else code
 
-    def _terminal(self, name: str) -> Terminal:
-        if name not in self._terminals:
-            terminal = Terminal(self._folder, _environment(self._folder))
-            self._terminals[name] = self._stack.enter_context(terminal)
-        return self._terminals[name]
+    def _terminal(self, host: str, name: str) -> Terminal:
+        if (host, name) not in self._terminals:
+            before = self._hosts.before(host) if host else ()
+            terminal = Terminal(self._folder, self._environment, before)
+            self._terminals[host, name] = self._stack.enter_context(terminal)
+        return self._terminals[host, name]
+
+
+def _fits(block: Block, step: Step, lines: list[str]) -> bool:
+    return matches(step.shown, lines, block.varies, "anyorder" in block.options)
+
+
+def _is_all(block: Block, step: Step, lines: list[str]) -> bool:
+    """Whether what a command that goes on has printed is what is shown; one line is least."""
+    is_quiet = not any(map(str.strip, step.shown))
+    return is_quiet or (bool(lines) and _fits(block, step, lines))
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -113,7 +130,9 @@ def _environment(folder: Path) -> dict[str, str]:
     run = folder / ".run"
     run.mkdir(mode=0o700, exist_ok=True)
     return {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+        "PATH": ":".join(
+            (str(folder / ".bin"), str(Path(sys.executable).parent), os.environ.get("PATH", ""))
+        ),
         "HOME": str(folder),
         "TMPDIR": str(run),
         "XDG_RUNTIME_DIR": str(run),
@@ -129,16 +148,19 @@ def play(page: Path) -> Played:
 
     Raises:
         BadPage: its marks cannot be understood.
+        NoHosts: it needs hosts, and there can be none here.
     """
     played = Played()
     text = page.read_text(encoding="utf-8")
     folder = Path(tempfile.mkdtemp(prefix="docs-"))
     try:
-        for name in ("examples", "tests"):
+        for name in ("deploy", "docs", "examples", "tests", "tools"):
             (folder / name).symlink_to(ROOT / name)  # as in a checkout
         with ExitStack() as stack:
-            stage = Stage(folder, stack)
+            stage = Stage(folder, stack, hosts(text))
             for block in blocks(text):
+                if block.not_run:
+                    continue
                 printed, wrong = stage.play(block)
                 if wrong:
                     came = "\n".join(f"    {line}" for _, lines in printed for line in lines)
@@ -158,8 +180,16 @@ def play(page: Path) -> Played:
 
 def marked_pages() -> list[Path]:
     """The pages that show something which is run."""
-    pages = sorted(DOCS.rglob("*.md"))
-    return [page for page in pages if blocks(page.read_text(encoding="utf-8"))]
+    return [
+        page
+        for page in all_pages()
+        if any(not block.not_run for block in blocks(page.read_text(encoding="utf-8")))
+    ]
+
+
+def all_pages() -> list[Path]:
+    """All pages: that which is read first, and the documentation."""
+    return [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -178,6 +208,9 @@ def main(arguments: list[str] | None = None) -> int:
         began = time.monotonic()
         try:
             played = play(page)
+        except NoHosts as error:
+            print(f"{page}: not run: {error}")
+            continue
         except (BadPage, OSError) as error:
             print(f"{page}: {error}", file=sys.stderr)
             return 2
@@ -193,11 +226,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _tell_unmarked() -> int:
-    for page in sorted(DOCS.rglob("*.md")):
+    total = 0
+    for page in all_pages():
         count = unmarked(page.read_text(encoding="utf-8"))
+        total += count
         if count:
             print(f"{count:>4}  {page.relative_to(ROOT)}")
-    return 0
+    return 1 if total else 0
 
 
 if __name__ == "__main__":

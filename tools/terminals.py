@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -18,10 +19,16 @@ GRACE_S = 5.0
 
 
 class Terminal:
-    """A shell in a folder; use it in a ``with``."""
+    """A shell in a folder; use it in a ``with``.
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self._folder, self._environment = folder, environment
+    Args:
+        before: what runs the shell, such as ``ip netns exec NAME``.
+    """
+
+    def __init__(
+        self, folder: Path, environment: dict[str, str], before: Sequence[str] = ()
+    ) -> None:
+        self._folder, self._environment, self._before = folder, environment, before
         self._arrived = threading.Condition()
         self._lines: list[str] = []
         self._codes: list[int] = []
@@ -32,7 +39,7 @@ class Terminal:
             # A child inherits that, and ^C would do nothing.
             signal.signal(signal.SIGINT, signal.default_int_handler)
         self._shell = subprocess.Popen(
-            ["bash", "--noprofile", "--norc"],
+            [*self._before, "bash", "--noprofile", "--norc"],
             cwd=self._folder,
             env=self._environment,
             stdin=subprocess.PIPE,
@@ -85,11 +92,11 @@ class Terminal:
             self._arrived.wait_for(lambda: bool(self._codes), timeout_s)
             return self._take(), self._codes.pop(0) if self._codes else None
 
-    def so_far(self, lines: int, timeout_s: float) -> list[str]:
-        """The lines since the last result, as soon as there are so many; the command may go on."""
+    def so_far(self, is_all: Callable[[list[str]], bool], timeout_s: float) -> list[str]:
+        """The lines since the last result, as soon as that is all; the command may go on."""
         with self._arrived:
             self._arrived.wait_for(
-                lambda: bool(self._codes) or len(self._lines) - self._read >= lines, timeout_s
+                lambda: bool(self._codes) or is_all(self._lines[self._read :]), timeout_s
             )
             return self._take()
 

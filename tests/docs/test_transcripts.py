@@ -5,25 +5,53 @@ from pathlib import Path
 
 import pytest
 
-from tools.run_docs import main, marked_pages, play
-from tools.transcripts import BadPage, blocks, matches, plain, rewritten
+from tests.namespaces import stop_test, unavailable
+from tools.run_docs import all_pages, main, marked_pages, play
+from tools.stage_hosts import NoHosts
+from tools.transcripts import (
+    BadPage,
+    blocks,
+    hosts,
+    matches,
+    pictures,
+    plain,
+    rewritten,
+    unmarked,
+)
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="kernel stamps are Linux's")
 
 
 @on_linux
 @pytest.mark.slow
-@pytest.mark.parametrize("page", marked_pages(), ids=lambda page: page.relative_to(DOCS).as_posix())
+@pytest.mark.parametrize("page", marked_pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_page_shows_what_its_commands_print(page):
-    told = [f"{page.name}:{each.line}: {each.told}" for each in play(page).differences]
+    try:
+        played = play(page)
+    except NoHosts as error:
+        stop_test(str(error))
+    told = [f"{page.name}:{each.line}: {each.told}" for each in played.differences]
     assert told == [], "\n".join(told)
 
 
+def test_every_command_of_the_documentation_is_run_or_says_why_not():
+    left = {page.name: unmarked(page.read_text(encoding="utf-8")) for page in all_pages()}
+    assert {name: count for name, count in left.items() if count} == {}
+    assert main(["--unmarked"]) == 0
+
+
+def test_a_command_that_no_mark_speaks_of_is_counted():
+    shown = "```console\n$ a\nclient$ b\n```\n\n    $ c\n"
+    assert unmarked(shown) == 3
+    assert unmarked(f"<!-- not run: it takes a day -->\n{shown}") == 1
+    assert unmarked(f"<!-- run -->\n{shown.replace('client', '')}") == 1
+
+
 def test_the_tutorials_and_guides_are_run():
-    names = {page.relative_to(DOCS).as_posix() for page in marked_pages()}
+    names = {page.relative_to(ROOT).as_posix() for page in marked_pages()}
     for folder, count in (("tutorials", 3), ("how-to", 6)):
-        assert sum(name.startswith(f"{folder}/") for name in names) == count
+        assert sum(name.startswith(f"docs/{folder}/") for name in names) == count
 
 
 def page_with(folder, *lines):
@@ -65,6 +93,59 @@ def test_a_command_in_another_terminal_goes_on_until_it_is_interrupted(tmp_path)
     assert differences(tmp_path, *lines, *start, *stop) == []
 
 
+def test_a_block_that_begins_with_dots_goes_on_with_what_is_printed(tmp_path):
+    start = (
+        "<!-- run: in=other -->",
+        "```console",
+        "$ echo one; read <pipe; echo two",
+        "one",
+        "```",
+    )
+    more = ("<!-- run -->", "```console", "$ echo >pipe", "```", "")
+    later = ("<!-- run: in=other -->", "```console", "...", "two", "```")
+    made = ("<!-- behind", "$ mkfifo pipe", "-->")
+    assert differences(tmp_path, *made, *start, *more, *later) == []
+
+
+def test_what_no_reader_sees_is_run_and_compared_like_the_rest(tmp_path):
+    shown = ("<!-- run -->", "```console", "$ cat x", "hidden", "```")
+    assert differences(tmp_path, "<!-- behind", "$ echo hidden > x", "-->", *shown) == []
+    [told, _] = differences(tmp_path, "<!-- behind", "$ echo hidden", "-->", *shown)
+    assert "printed something else" in told
+
+
+def test_what_is_marked_as_not_run_is_not_run(tmp_path):
+    lines = ("<!-- not run: it would end everything -->", "```console", "$ exit 3", "```")
+    assert differences(tmp_path, *lines) == []
+    [block] = blocks("\n".join(lines) + "\n")
+    assert block.not_run == "it would end everything"
+
+
+@on_linux
+@pytest.mark.slow
+def test_a_shell_on_a_host_knows_the_others_by_name_and_what_runs_there(tmp_path):
+    if unavailable():
+        stop_test(str(unavailable()))
+    lines = ("<!-- hosts: ntp1:chronyd client -->", "<!-- run: on=client varies -->", "```console")
+    command = "$ clocksync measure ntp1 --burst --json | grep verdict"
+    shown = ('      "verdict": "truechimer",', "$ chronyc -h ntp1 -p 1 tracking | head -1; ls /run")
+    end = ("506 Cannot talk to daemon", "hosts", "```")
+    assert differences(tmp_path, *lines, command, *shown, *end) == []
+
+
+def test_hosts_are_named_with_what_runs_on_them():
+    assert hosts("<!-- hosts: a:chronyd+ptp4l b -->\n") == {"a": "chronyd+ptp4l", "b": ""}
+    with pytest.raises(BadPage, match="'a' does not name one more host"):
+        hosts("<!-- hosts: a a -->\n")
+    with pytest.raises(BadPage, match="no hosts of the page: c"):
+        blocks("<!-- hosts: a -->\n<!-- run: on=c -->\n```console\n$ :\n```\n")
+
+
+def test_a_kept_picture_is_not_asked_of_the_commands():
+    text = "<!-- kept: python -m tools.x -->\n![it](a.svg)\n\n![it](b.svg)\n"
+    assert pictures(text) == ["b.svg"]
+
+
 def test_what_is_repeated_may_come_right_later(tmp_path):
     command = "$ echo x >> log; grep -c x log"
     assert differences(tmp_path, "<!-- run: until -->", "```console", command, "3", "```") == []
@@ -99,6 +180,7 @@ def test_writing_puts_what_came_into_the_page(tmp_path):
         (("<!-- run -->", "```console", "hello", "```"), "begins with"),
         (("<!-- run -->", "", "```console", "$ :", "```"), "1 marks, and 0 blocks"),
         (("<!-- file: ../a -->", "```text", "```"), "without a folder"),
+        (("<!-- not run -->", "```console", "$ :", "```"), "say in words why"),
     ],
 )
 def test_a_mark_that_means_nothing_is_refused(lines, why):
@@ -123,6 +205,14 @@ def test_an_ellipsis_stands_for_any_lines_also_none():
     assert matches(("a", "..."), ["a"], varies=False)
     assert matches(("a", "...", "z"), ["a", "b", "c", "z"], varies=False)
     assert not matches(("a", "...", "z"), ["a", "b", "c"], varies=False)
+
+
+def test_lines_that_may_come_in_any_order_must_still_all_come():
+    assert matches(("a", "b"), ["b", "a"], varies=False, any_order=True)
+    assert not matches(("a", "b"), ["b", "b"], varies=False, any_order=True)
+    assert not matches(("a", "b"), ["b", "a", "c"], varies=False, any_order=True)
+    assert matches(("a", "b", "..."), ["b", "c", "a"], varies=False, any_order=True)
+    assert not matches(("a", "b", "..."), ["b", "c"], varies=False, any_order=True)
 
 
 def test_a_rewritten_page_keeps_what_is_around_a_block():
