@@ -4,6 +4,7 @@ Everything a terminal started is in one session of its own, and ends with it.
 """
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -15,6 +16,8 @@ from typing import Self
 
 DONE = "\x1e"
 """Begins the line by which the shell says that a command has ended, and how."""
+KILLED = re.compile(r"bash: line |\./\.typed-\d+: line \d+: +\d+ Killed")
+"""The shell's own notice that something it started was killed."""
 GRACE_S = 5.0
 
 
@@ -110,8 +113,7 @@ class Terminal:
         for line in self._shell.stdout:
             before, mark, code = line.rstrip("\n").partition(DONE)
             with self._arrived:
-                # The shell's own notice that something it started was killed.
-                if (before or not mark) and not before.startswith("bash: line "):
+                if (before or not mark) and not KILLED.match(before):
                     self._lines.append(before.rstrip())
                 if mark:
                     self._codes.append(int(code))
