@@ -10,7 +10,7 @@ import pytest
 
 from clocksync.cli import main
 from clocksync.runtime.clocks import SystemClock
-from clocksync.scales import BUILT_IN, Leaps, UtcTime, sources
+from clocksync.scales import BUILT_IN, Leaps, UtcTime, format_list, sources
 
 PAGE = Path(__file__).parents[3] / "docs" / "scales.md"
 AT = UtcTime.parse("2026-11-26T12:00:00Z").posix_ns
@@ -25,8 +25,10 @@ def sessions(text: str) -> Iterator[tuple[str, str]]:
 
 
 def test_the_commands_of_the_page_print_what_it_says(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "leap-seconds.list").write_text(format_list(BUILT_IN), encoding="utf-8")
     # As on a machine without lists, at a time before the built-in table's end: newer lists and
     # later days change what a page may say, not what it means.
     monkeypatch.setattr(sources, "find_leaps", lambda: Leaps(BUILT_IN, (BUILT_IN,)))
