@@ -40,13 +40,9 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def page(browser):
-    """A page; an error in it, or a request to elsewhere, fails the test."""
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
-    page.set_default_timeout(SOON_MS)
-    wrong, cut_off = [], []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+def patient(page, wrong):
+    """A page that is loaded again when the network changed meanwhile; other errors are `wrong`."""
+    cut_off, load = [], page.goto
     page.on(
         "console",
         lambda said: (
@@ -54,7 +50,6 @@ def page(browser):
             and (cut_off if NETWORK_CHANGED in said.text else wrong).append(said.text)
         ),
     )
-    load = page.goto
 
     def goto(url):
         for _ in range(LOADS_MOST):
@@ -65,6 +60,16 @@ def page(browser):
                 return
 
     page.goto = goto
+
+
+@pytest.fixture
+def page(browser):
+    """A page; an error in it, or a request to elsewhere, fails the test."""
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.set_default_timeout(SOON_MS)
+    wrong = []
+    patient(page, wrong)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on(
         "request",
         lambda asked: (

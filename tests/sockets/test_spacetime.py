@@ -10,6 +10,7 @@ import pytest
 
 from clocksync.dashboard.server import Board, Server
 from tests.namespaces import stop_test
+from tests.sockets.test_dashboard import patient
 from tests.vsync.playground.algorithms.driving import play, scenes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(100)]
@@ -72,6 +73,7 @@ def told(browser, name, scene_name):
     serving = threading.Thread(target=lambda: asyncio.run(server.run()))
     serving.start()
     page, wrong = browser.new_page(), []
+    patient(page, wrong)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     try:
         page.goto(server.url)
