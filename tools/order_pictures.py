@@ -9,16 +9,13 @@ Both are runs of the algorithms' own cores in the simulator, by a fixed seed: th
 time.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from clocksync import drawing
-from clocksync.runtime.errors import MissingExtra
 from clocksync.runtime.simulation import Boot, Constant, Exponential, Link, World
 from clocksync.runtime.units import MICROSECOND, MILLISECOND, NodeId
 from ordering.multicast.member import Delivered
@@ -28,6 +25,8 @@ from ordering.mutex.frames import MutexCodec
 from ordering.testing import CheckedFrames, MemberSettings, Order, Simulated, What, judge
 
 # Okabe and Ito's, which are told apart whatever eyes one has; each has a letter besides.
+from tools.drawn import drawn
+
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 GREY, DARK = "#9a9a9a", "#333333"
 
@@ -238,21 +237,7 @@ PICTURES: dict[str, Callable[[], Any]] = {"multicast": multicast, "mutex": mutex
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.order_pictures")
-    parser.add_argument("picture", choices=PICTURES)
-    parser.add_argument("file", type=Path)
-    chosen = parser.parse_args(arguments)
-    try:
-        drawing.library().rcParams["font.size"] = 9.5
-        figure = PICTURES[chosen.picture]()
-    except MissingExtra as error:
-        print(error, file=sys.stderr)
-        return 2
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout(h_pad=2.0, w_pad=2.5)
-    drawing.save(figure, chosen.file, dpi=110)
-    return 0
+    return drawn("order_pictures", PICTURES, arguments, h_pad=2.0, w_pad=2.5)
 
 
 if __name__ == "__main__":

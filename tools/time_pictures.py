@@ -9,10 +9,8 @@ Both are runs in the simulator, where the true time is known, by a fixed seed: t
 every time.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,11 +19,11 @@ from clocksync.berkeley import BerkeleyHost, RoundDone
 from clocksync.cristian.reading import proven
 from clocksync.ntp.estimate import Estimate
 from clocksync.runtime.clocks import drift_allowance
-from clocksync.runtime.errors import MissingExtra
 from clocksync.runtime.simulation import Constant, Link, Pareto
 from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
 from tests.clocksync.cristian.test_reader import truth, world_of
 from tests.cluster.berkeley_world import Group, Scenario
+from tools.drawn import drawn
 
 BLUE, ORANGE, GREEN, GREY, DARK = "#0072b2", "#d55e00", "#009e73", "#9a9a9a", "#333333"
 COLOURS = (BLUE, GREEN, "#cc79a7", "#b8860b", ORANGE)
@@ -214,21 +212,7 @@ PICTURES: dict[str, Callable[[], Any]] = {"cristian": cristian, "berkeley": berk
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.time_pictures")
-    parser.add_argument("picture", choices=PICTURES)
-    parser.add_argument("file", type=Path)
-    chosen = parser.parse_args(arguments)
-    try:
-        drawing.library().rcParams["font.size"] = 9.5
-        figure = PICTURES[chosen.picture]()
-    except MissingExtra as error:
-        print(error, file=sys.stderr)
-        return 2
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout(w_pad=2.5)
-    drawing.save(figure, chosen.file, dpi=110)
-    return 0
+    return drawn("time_pictures", PICTURES, arguments, w_pad=2.5)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.sockets import test_dashboard as dashboard
+from tests.sockets import browsing
+from tests.sockets.test_dashboard import command
 
-browser, page, command = dashboard.browser, dashboard.page, dashboard.command
+browser, page = browsing.browser, browsing.page
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(100)]
 

@@ -1,17 +1,16 @@
 """The space-time picture and the readings in a real browser, drawn from what a stage told."""
 
 import asyncio
-import os
-import shutil
 import threading
 from contextlib import contextmanager
 
 import pytest
 
 from clocksync.dashboard.server import Board, Server
-from tests.namespaces import stop_test
-from tests.sockets.test_dashboard import patient
+from tests.sockets import browsing
 from tests.vsync.playground.algorithms.driving import play, scenes
+
+browser = browsing.browser
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(100)]
 
@@ -49,20 +48,6 @@ DRAWN = """async at => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def browser():
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        stop_test("chromium is missing: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield browser
-        browser.close()
-
-
 @contextmanager
 def told(browser, name, scene_name):
     """Draws what that scene told, as of a time."""
@@ -73,7 +58,7 @@ def told(browser, name, scene_name):
     serving = threading.Thread(target=lambda: asyncio.run(server.run()))
     serving.start()
     page, wrong = browser.new_page(), []
-    patient(page, wrong)
+    browsing.patient(page, wrong)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     try:
         page.goto(server.url)
