@@ -59,7 +59,7 @@ class GroupClock:
 
     def adjust(self, by_ns: int, rate_ppb: int, now: int) -> None:
         """Move the settled clock by `by_ns`, and run faster by so many parts per 10^9."""
-        begin = self.present.soon(now)
+        begin = self.steering.begins(self.present.soon(now))
         if rate_ppb:
             rate = self.steering.rate_ppm + rate_ppb / 1_000
             self.steering.set_rate(max(-self.drift_ppm, min(self.drift_ppm, rate)), begin)

@@ -101,14 +101,25 @@ class Steering:
         """The reading of the base at which the slew that is under way will be done."""
         return self._segments[-1].base
 
+    def begins(self, now: int) -> int:
+        """Where a change asked for at the base's reading `now` begins.
+
+        What has been changed already stays: shortly before the last change, it begins at that one.
+        Long before it, the base itself was set back: what came after `now` would be gone through
+        once more, with corrections that the new one replaces. Set back by less than `SET_BACK_NS`,
+        the base is soon where it was, and changes begin then.
+        """
+        return now if now <= self._changed_at - SET_BACK_NS else max(now, self._changed_at)
+
     def slew(self, by_ns: int, now: int, as_of: int | None = None) -> None:
         """Correct the phase by `by_ns`, from the base's reading `now` on, at the fastest rate.
 
         With `as_of`, the correction was found at that reading of the base: what has been slewed
         since counts towards it. A slew that is under way ends.
         """
-        done = 0 if as_of is None else self.slewed_at(now) - self.slewed_at(as_of)
-        self._plan(now, by_ns - done)
+        begin = self.begins(now)
+        done = 0 if as_of is None else self.slewed_at(begin) - self.slewed_at(as_of)
+        self._plan(begin, by_ns - done)
 
     def step(self, by_ns: int, now: int) -> None:
         """Jump forward by `by_ns` at once; a slew that is under way goes on.
@@ -118,9 +129,10 @@ class Steering:
         """
         if by_ns < 0:
             raise ValueError(f"a step of {by_ns} ns would set the clock back: slew it")
-        rest = self.pending(now)
-        self._cut(now, by_ns)
-        self._plan(now, rest)
+        begin = self.begins(now)
+        rest = self.pending(begin)
+        self._cut(begin, by_ns)
+        self._plan(begin, rest)
 
     def set_rate(self, ppm: float, now: int) -> None:
         """Run that much faster than the base from now on; a slew that is under way goes on.
@@ -130,9 +142,10 @@ class Steering:
         """
         if not abs(ppm) <= RATE_PPM_MAX:
             raise ValueError(f"a rate of {ppm} ppm is beyond {RATE_PPM_MAX:g}")
-        rest = self.pending(now)
+        begin = self.begins(now)
+        rest = self.pending(begin)
         self._frequency = round(ppm * 1_000_000)
-        self._plan(now, rest)
+        self._plan(begin, rest)
 
     def _segment_of(self, base_reading: int) -> _Segment:
         return self._segments[max(0, bisect_right(self._starts, base_reading) - 1)]
@@ -157,14 +170,7 @@ class Steering:
         self._starts = [segment.base for segment in self._segments]
 
     def _cut(self, now: int, jump: int) -> None:
-        """Forget what was planned after `now` and begin a segment there, higher by `jump`.
-
-        What has been changed already stays: asked for an instant shortly before the last change, it
-        is done at that change. Long before it, the base itself was set back: what came after `now`
-        would be gone through once more, with corrections that this one replaces.
-        """
-        if now > self._changed_at - SET_BACK_NS:
-            now = max(now, self._changed_at)
+        """Forget what was planned after `now` and begin a segment there, higher by `jump`."""
         self._changed_at = now
         started = [segment for segment in self._segments if segment.base <= now]
         begin = (started or self._segments[:1])[-1]._replace(

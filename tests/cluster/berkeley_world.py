@@ -25,6 +25,7 @@ DRIFT_PPM = 50.0
 CLAIMED_DRIFT_PPM = 200.0
 I64 = (1 << 63) - 1
 LIES = ("huge", "subtle", "changing", "extreme", "late", "orders", "polls", "held")
+STEPS_S = (0.05, 1, 40, -0.001, -0.05, -0.3, -0.95, -1.5, -40)
 KINDS = ("calm", "steps", "takeover", "returns", "partition", "restart", "lossy", "leaving")
 
 
@@ -371,7 +372,7 @@ def _inflict(group: Group) -> None:
     match scenario.kind:
         case "steps":
             for _ in range(3):
-                by = random.choice([50 * MILLISECOND, SECOND, 40 * SECOND, -40 * SECOND])
+                by = round(random.choice(STEPS_S) * SECOND)
                 group.step(random.choice(group.honest), by)
                 world.run_for(10 * scenario.interval_ns)
         case "takeover" | "returns":

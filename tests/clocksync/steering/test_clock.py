@@ -4,11 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clocksync.berkeley.clock import GroupClock
 from clocksync.runtime.clocks import ManualClock
+from clocksync.runtime.core import Stamp
 from clocksync.runtime.errors import BadConfig
-from clocksync.runtime.units import SECOND
-from clocksync.steering import SteeredClock, Steering
+from clocksync.runtime.units import MILLISECOND, SECOND
+from clocksync.steering import SLEW_PPM_MAX, SteeredClock, Steering
 
+ROUNDING_NS = 2
 RATES = st.floats(-100_000, 100_000)
 ORDERS = st.one_of(
     st.tuples(st.just("slew"), st.integers(-(10**12), 10**12)),
@@ -119,6 +122,25 @@ def test_a_base_that_is_set_back_goes_through_no_correction_twice(back_s):
     now = max(now, steering.settles_at())
     assert steering.at(now) - now == settled + back_s * SECOND
     assert steering.pending(now) == 0
+
+
+@given(st.integers(-3 * SECOND, 3 * SECOND), st.integers(1, 3_000), st.integers(-SECOND, SECOND))
+def test_a_base_set_back_during_a_slew_is_corrected_by_what_was_asked(first, back_ms, by):
+    """Seen in a group whose daemon's clock was set back by less than a second during a slew: what
+    was left of it was taken at one instant and begun at another."""
+    clock, now = GroupClock(SLEW_PPM_MAX, drift_ppm=100), 1_000 * SECOND
+    clock.present.saw(Stamp(now), now=0)
+    clock.adjust(first, 0, now=0)
+    clock.present.saw(Stamp(now + SECOND), now=SECOND)
+    clock.adjust(1, 0, now=SECOND)
+    at = 2 * SECOND
+    reading = now + at - back_ms * MILLISECOND
+    clock.present.saw(Stamp(reading), now=at)
+    before = clock.settled(reading)
+    clock.adjust(by, 0, now=at)
+    assert abs(clock.settled(reading) - before - by) <= ROUNDING_NS
+    later = max(reading, clock.steering.settles_at())
+    assert abs(clock.shown(later) - later - (before - reading + by)) <= 2 * ROUNDING_NS
 
 
 def test_memory_is_bounded():

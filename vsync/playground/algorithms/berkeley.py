@@ -131,7 +131,6 @@ class Berkeley(Play):
         self.dead: set[int] = set()
         self.liars: set[int] = set()
         self._set: dict[int, int] = {}  # clocks that were set: orders until their bound is right
-        self._behind: dict[int, int] = {}  # clocks that were set back: the reading they were at
         self._reigns: dict[Reign, Host] = {}
         self._orders: set[int] = set()
         self._latest: dict[int, tuple[float | None, ...]] = {}
@@ -279,13 +278,8 @@ class Berkeley(Play):
         )
 
     def _is_wrong(self, lane: int) -> bool:
-        """Whether what a host says of its bound means nothing: it lies, or its clock was set.
-
-        A host remembers what was corrected of its clock when, by that clock. Set back, it goes
-        through times again of which it remembers something else.
-        """
-        wall = self.ground.world.node(lane).wall.read()
-        return lane in self._set or lane in self.liars or wall < self._behind.get(lane, 0)
+        """Whether what a host says of its bound means nothing: it lies, or its clock was set."""
+        return lane in self._set or lane in self.liars
 
     def _group_time(self, reign: Reign) -> int | None:
         daemon = self._reigns.get(reign)
@@ -376,15 +370,12 @@ class Berkeley(Play):
         node = self.ground.world.node(lane)
         now = self.core(lane).me.clock.settled(node.wall.read())
         by = self.ground.world.true_wall_time + round(wanted) - now
-        if by < 0:
-            self._behind[lane] = max(node.wall.read(), self._behind.get(lane, 0))
         self.ground.world.step_wall(lane, by)
         for each in self.lanes if self._daemon() == lane else (lane,):
             self._set[each] = 2
         self._said_close = False
         self.tale.mark(self.ground.now_s, lane, f"set by {self.unit.text(by)}", "note")
-        text = "Somebody set it. Its bound says nothing until the daemon has measured it again"
-        text += "." if by >= 0 else ", and it is where it was before it was set back."
+        text = "Somebody set it. Its bound says nothing until the daemon has measured it again."
         self.say(f"Host {lane}'s clock jumps by {self.unit.text(by)}", text)
 
     def do_lie(self, action: Action) -> None:
