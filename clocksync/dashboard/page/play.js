@@ -9,7 +9,21 @@ import * as why from "./why.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 const ERROR_MS = 6000;
+const AGAIN_MS = [100, 300, 1000];
 const byId = (id) => document.getElementById(id);
+
+// Browsers break off what is under way when a network comes or goes, be it another one: what may be
+// asked twice is asked again.
+async function insist(address, options) {
+  for (const wait of AGAIN_MS) {
+    try {
+      return await fetch(address, options);
+    } catch {
+      await new Promise((done) => setTimeout(done, wait));
+    }
+  }
+  return fetch(address, options);
+}
 
 export class Play {
   constructor({ transport, store, connect, idle }) {
@@ -32,7 +46,7 @@ export class Play {
       speed: (value) => this.ask({ time: { speed: value } }),
       speeds: SPEEDS,
     });
-    this.catalogue = await (await fetch("play")).json();
+    this.catalogue = await (await insist("play")).json();
     this.listen();
     await this.route();
     document.documentElement.dataset.ready = "";
@@ -49,7 +63,7 @@ export class Play {
     }
     if (this.at === `${stage}/${scene}`) return;
     this.at = `${stage}/${scene}`;
-    const { session, error } = await this.post("play", { stage, scene: scene || null });
+    const { session, error } = await this.post("play", { stage, scene: scene || null }, insist);
     if (error) {
       this.complain(error);
       this.leave();
@@ -98,9 +112,9 @@ export class Play {
 
   // To the server
 
-  async post(address, wish) {
+  async post(address, wish, send = fetch) {
     try {
-      const answer = await fetch(address, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(wish) });
+      const answer = await send(address, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(wish) });
       return answer.ok ? await answer.json() : { error: (await answer.text()).trim() };
     } catch {
       return { error: "the server does not answer" };
