@@ -152,6 +152,7 @@ def test_a_small_dark_window_has_no_sideways_scrolling(browser, tmp_path) -> Non
                 viewport={"width": width, "height": 900}, color_scheme="dark",
                 reduced_motion="reduce",
             )  # fmt: skip
+            browsing.patient(page, [])
             with opened(page, url):
                 page.locator("#order .tile text").first.wait_for()
                 wide = page.evaluate("document.documentElement.scrollWidth")

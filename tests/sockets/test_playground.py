@@ -172,8 +172,8 @@ def test_a_scene_is_taken_over(page, url) -> None:
 def test_nothing_scrolls_sideways_in_small_windows(browser, url) -> None:
     for width in (800, 390):
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="dark")
+        browsing.patient(page, [])
         for where in ("", "#play/ring", "#play/ring/agreed"):
-            page.goto("about:blank")
             page.goto(url + where)
             page.wait_for_selector("#net .person" if where else "#menu .card")
             assert page.evaluate("document.documentElement.scrollWidth") <= width
