@@ -7,6 +7,7 @@ does not mean it.
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.resources import files
 
@@ -21,6 +22,8 @@ from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.units import MILLISECOND
 from tests.daemons import Daemon, chrony_server, ptp4l
 from tests.namespaces import Host, pair
+from vsync.node.clock import GivenClock
+from vsync.node.timesource import opened
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 GOOD_MASTER = ("masterOnly 1", "hybrid_e2e 1", "clockClass 6", "clockAccuracy 0x23")
@@ -126,3 +129,18 @@ def test_errors_are_one_line(cable: tuple[Host, Host]) -> None:
         assert finished.returncode == 2, finished
         assert says in finished.stderr
         assert len(finished.stderr.splitlines()) == 1
+
+
+def test_ptp4l_tells_a_member_of_a_ring_the_time(cable: tuple[Host, Host], master: Daemon) -> None:
+    notes: list[str] = []
+    said = f"ptp://{master.address}%{cable[1].device}"
+    with cable[1].inside(), opened(said, notes.append) as source:
+        assert source is not None
+        clock, ends = GivenClock(source), time.monotonic() + 60
+        while clock.read(0).error >= MILLISECOND:
+            assert time.monotonic() < ends, notes
+            time.sleep(0.05)
+        before, interval, after = time.time_ns(), clock.read(0), time.time_ns()
+    assert interval.earliest <= after
+    assert before <= interval.latest
+    assert (source.state, notes) == ("measured", [])

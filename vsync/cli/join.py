@@ -105,8 +105,8 @@ def join(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="What tells the time: kernel, chronyd, none, or NTP servers HOST[,HOST...]."
-            "  [default: kernel]",
+            help="What tells the time: kernel, chronyd, none, NTP servers HOST[,HOST...], or a PTP"
+            " master ptp://HOST%INTERFACE.  [default: kernel]",
         ),
     ] = None,
     metrics: Annotated[

@@ -208,7 +208,7 @@ KEYS: Mapping[str, Key] = {
     ),
     "time_source": Key(
         _time_source,
-        '"kernel", "chronyd", "none", or NTP servers: "ntp1,ntp2" or a list',
+        '"kernel", "chronyd", "none", NTP servers: "ntp1,ntp2" or a list, or "ptp://HOST%IFACE"',
         '"kernel"',
         "what tells the time, and how far it can be off",
     ),

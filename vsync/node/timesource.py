@@ -4,6 +4,8 @@
 ``kernel``              the system's clock, with the bound that its kernel keeps
 ``chronyd``             the system's clock, with the bound that the chronyd of this machine tracks
 ``HOST[,HOST...]``      a clock of our own, kept to these NTP servers; the system's is left alone
+``ptp://HOST%IFACE``    a clock of our own that follows this PTP master, as ``clocksync measure``
+                        measures it; several, or NTP servers beside it, as above
 ``none``                the system's clock, of which nothing is known
 ======================  ==========================================================================
 
@@ -28,6 +30,7 @@ from vsync.node.clock import SystemClock
 from vsync.node.lookups import Note
 
 if TYPE_CHECKING:
+    from vsync.node.timeptp import Masters
     from vsync.node.timeservers import Servers
 
 KERNEL, CHRONYD, NONE = WORDS = ("kernel", "chronyd", "none")
@@ -160,8 +163,8 @@ def servers_of(said: str) -> list[str]:
         if host in WORDS:
             raise BadConfig(f"time source {said}: {host} stands alone")
         spec = HostSpec.parse(host)
-        if spec.nts or spec.ptp is not None:
-            raise BadConfig(f"time source {host}: servers are asked by plain NTP here")
+        if spec.nts:
+            raise BadConfig(f"time source {host}: servers are asked by plain NTP here, or by PTP")
     if len(set(hosts)) < len(hosts):
         raise BadConfig(f"time source {said}: a server is named twice")
     return hosts
@@ -178,7 +181,7 @@ def opened(said: str, note: Note) -> Iterator[Named | None]:
     if said in (KERNEL, NONE):
         yield None if said == KERNEL else Unknown()
         return
-    source = _servers(hosts, note) if hosts else Chronyd(note)
+    source = _hosts(hosts, note) if hosts else Chronyd(note)
     source.start()
     try:
         yield source
@@ -186,8 +189,13 @@ def opened(said: str, note: Note) -> Iterator[Named | None]:
         source.close()
 
 
-def _servers(hosts: list[str], note: Note) -> "Servers":
-    from vsync.node.timeservers import Servers  # what measures takes a while to load
+def _hosts(hosts: list[str], note: Note) -> "Servers | Masters":
+    # What measures takes a while to load.
+    if any(HostSpec.parse(host).ptp is not None for host in hosts):
+        from vsync.node.timeptp import Masters
+
+        return Masters(hosts, note)
+    from vsync.node.timeservers import Servers
 
     return Servers(hosts, note)
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,9 +10,10 @@ from clocksync.chronyd import Tracking
 from clocksync.kernel_clock import UNSYNCHRONISED_NS
 from clocksync.runtime.clocks import SoftwareClock, SystemClock
 from clocksync.runtime.errors import BadConfig, NotSynchronised
+from clocksync.runtime.interval import Interval
 from clocksync.runtime.units import SECOND
 from clocksync.serve import Server
-from vsync.node import timesource
+from vsync.node import timeptp, timesource
 from vsync.node.clock import GivenClock
 from vsync.node.timeservers import Servers
 from vsync.node.timesource import Chronyd, bound_now, opened, servers_of
@@ -19,7 +21,9 @@ from vsync.node.timesource import Chronyd, bound_now, opened, servers_of
 SOON_S = 30.0
 
 
-@pytest.mark.parametrize("said", ["", ",", "a,,b", "a b", "chronyd,ntp1", "nts://a", "a,a", "a:0"])
+@pytest.mark.parametrize(
+    "said", ["", ",", "a,,b", "a b", "chronyd,ntp1", "nts://a", "a,a", "a:0", "ptp://a"]
+)
 def test_what_is_no_source_is_refused_in_one_line(said):
     with pytest.raises(BadConfig) as refused:
         servers_of(said)
@@ -110,6 +114,42 @@ def test_servers_that_were_not_heard_yet_leave_the_time_unknown():
     assert clock.read(0).error == UNSYNCHRONISED_NS
     assert (clock.source, clock.state) == ("127.0.0.1:9", "unlocked")
     source.close()
+
+
+def test_a_ptp_master_is_measured_again_and_again_and_its_loss_is_told(monkeypatch):
+    """Measured, lost, measured again: the bound holds and grows, and each change is one line."""
+    monkeypatch.setattr(timeptp, "REST_S", 0.02)
+    notes, outcomes = [], [None, NotSynchronised("no master"), None]
+    asked = threading.Event()
+
+    async def ask(hosts):
+        assert hosts == ["ptp://10.0.0.1%eth0"]
+        outcome = outcomes.pop(0) if len(outcomes) > 1 else outcomes[0]
+        if len(notes) == 2:
+            asked.set()
+        if outcome is not None:
+            raise outcome
+        offset = Interval.around(3600 * SECOND, 1_000)
+        return SimpleNamespace(
+            combined=SimpleNamespace(interval=offset), end=None, measured_at_ns=time.time_ns()
+        )
+
+    source = timeptp.Masters(["ptp://10.0.0.1%eth0"], notes.append, ask)
+    clock = GivenClock(source)
+    assert (clock.source, clock.state) == ("ptp://10.0.0.1%eth0", "not measured yet")
+    assert clock.read(0).error == UNSYNCHRONISED_NS
+    assert source.at(5) == 5
+    source.start()
+    assert asked.wait(SOON_S)
+    interval = clock.read(0)
+    assert time.time_ns() + 3599 * SECOND < interval.middle < time.time_ns() + 3601 * SECOND
+    assert 1_000 <= interval.error < SECOND
+    assert abs(clock.tell(time.time_ns()) - clock.read(0).middle) < SECOND // 10
+    source.close()
+    name = "time source ptp://10.0.0.1%eth0"
+    told = [f"{name}: no master; the bound grows until it is measured", f"{name}: measured"]
+    assert notes == told
+    assert not [one for one in threading.enumerate() if one.name == "vsync-ptp"]
 
 
 def test_a_source_that_cannot_work_is_told_by_the_commands(monkeypatch, tmp_path, capsys):
