@@ -6,12 +6,8 @@ The worlds are those of :mod:`tests.cluster.measure_world`, the questions those 
 ``python -m tools.campaign measure --seeds N..N`` brings it back.
 """
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -32,8 +28,8 @@ from tests.cluster.measure_world import (
     draw,
     play,
 )
+from tests.hashes import printed
 
-ROOT = Path(__file__).resolve().parents[2]
 BLOCKS, BLOCK = 6, 500
 
 
@@ -58,19 +54,9 @@ def test_one_seed_gives_one_measurement_whatever_the_hash_seed() -> None:
         "from tests.cluster.measure_world import draw, play\n"
         "print(*(play(draw(seed)).digest() for seed in range(12)))"
     )
-    printed = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for hash_seed in ("0", "4242")
-    }
-    assert len(printed) == 1
-    assert len(set(printed.pop().split())) == 12  # and other seeds give other measurements
+    digests = printed("-c", program)
+    assert len(digests) == 1
+    assert len(set(digests.pop().split())) == 12  # and other seeds give other measurements
 
 
 # Worlds made by hand, in which all can be said beforehand

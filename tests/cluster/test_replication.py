@@ -1,11 +1,7 @@
 """Groups, replicas and locks under faults keep their promises: fresh seeds each time."""
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from random import SystemRandom
 
 import pytest
@@ -14,11 +10,10 @@ from tests.cluster import replication_runs
 from tests.cluster.replication_properties import judge
 from tests.cluster.replication_runs import Violated, check, offences, shrunk
 from tests.cluster.replication_world import Plan, plan_of, play
+from tests.hashes import printed
 from vsync.replication.accounts import Account
 from vsync.simulation.group import FAULTS
 from vsync.simulation.run import draw
-
-ROOT = Path(__file__).parents[2]
 
 FRESH = 100
 CHUNK = 20
@@ -104,15 +99,5 @@ print(played.stage.world.transcript.digest(), len(played.stage.told))
 
 @pytest.mark.slow
 def test_one_seed_gives_one_run_whatever_the_hashes_are() -> None:
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", PROGRAM],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": hashes},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for hashes in ("1", "2", "77")
-    }
+    digests = printed("-c", PROGRAM)
     assert len(digests) == 1, digests

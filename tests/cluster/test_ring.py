@@ -1,8 +1,5 @@
 """A ring under faults keeps its promises: fresh seeds each time, and those that once broke one."""
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from random import SystemRandom
@@ -24,12 +21,11 @@ from tests.cluster.ring_runs import (
     scenario_of,
     shrunk,
 )
+from tests.hashes import printed
 from vsync.check import judge
 from vsync.ring import Ring
 from vsync.simulation.group import FAULTS, Group
 from vsync.simulation.run import draw, play
-
-ROOT = Path(__file__).parents[2]
 
 FRESH = 200
 CHUNK = 20
@@ -107,17 +103,7 @@ print(played.group.world.transcript.digest())
 @pytest.mark.slow
 def test_one_seed_gives_one_trace_whatever_the_hashes_are() -> None:
     """Every frame, timer and delivery with its time, in processes of their own."""
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", PROGRAM],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": hashes},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for hashes in ("1", "2", "77")
-    }
+    digests = printed("-c", PROGRAM)
     assert len(digests) == 1, digests
 
 

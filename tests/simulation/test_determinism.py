@@ -1,28 +1,13 @@
 """One seed gives one run."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 from clocksync.runtime.simulation import World
+from tests.hashes import printed
 from tests.simulation.a_run import LENGTH_NS, run
 from tests.simulation.actors import Talker
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def digest_in_a_process(seed: int, hash_seed: str) -> str:
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
-    program = [sys.executable, "-m", "tests.simulation.a_run", str(seed)]
-    done = subprocess.run(
-        program, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
-    )
-    return done.stdout
-
 
 def test_one_seed_gives_one_run_whatever_the_hash_seed():
-    digests = {digest_in_a_process(7, hash_seed) for hash_seed in ("0", "1", "4242")}
+    digests = printed("-m", "tests.simulation.a_run", "7")
     assert len(digests) == 1
     assert int(digests.pop().split()[1]) > 500  # a long transcript agreed, not an empty one
 
