@@ -12,6 +12,7 @@ from clocksync.runtime.simulation import Link, Uniform, World
 from clocksync.runtime.units import MILLISECOND, SECOND
 from clocksync.security.datagram import HELLO_BYTES
 from clocksync.security.plain import PlainSealer
+from tests.clocksync.peers.attacker import attack
 from tests.clocksync.security.talk import sealer
 
 OFFSETS = {1: 0, 2: 300 * MILLISECOND, 3: -150 * MILLISECOND}
@@ -45,29 +46,9 @@ def settled(world, hosts, *numbers):
 def test_nothing_forged_replayed_or_changed_moves_a_clock(seed):
     """Each datagram may be repeated later, bent, cut, or handed to another as if from elsewhere:
     the group comes to what it comes to without that, and every round is followed once."""
-    random, recorded = Random(f"attack/{seed}"), []
+    random = Random(f"attack/{seed}")
     world, hosts = group(seed)
-
-    def attack(sender, to, data):
-        recorded.append((to, sender, data))
-        for _ in range(3):
-            victim, claimed, old = random.choice(recorded)
-            bent = bytearray(old)
-            match random.randrange(5):
-                case 0:
-                    bent[random.randrange(len(bent))] ^= 1 << random.randrange(8)
-                case 1:
-                    del bent[random.randrange(len(bent)) :]
-                case 2:
-                    bent = bytearray(random.randbytes(random.randrange(200)))
-                case 3:
-                    victim, claimed = claimed, victim
-                case 4:
-                    victim = where(random.choice(list(OFFSETS)))
-            world.inject(victim, claimed, bytes(bent), random.randrange(5 * SECOND))
-        return False
-
-    world.intercept(attack)
+    attack(world, random, lambda ends: (where(random.choice(list(OFFSETS))), ends[1]), 5 * SECOND)
     world.run(20 * SECOND)
     shown = settled(world, hosts, 1, 2, 3)
     middle = world.true_wall_time + sum(OFFSETS.values()) // 3

@@ -21,6 +21,7 @@ from clocksync.runtime.simulation import Link, Uniform, World
 from clocksync.runtime.units import MICROSECOND, MILLISECOND, SECOND
 from clocksync.security.datagram import HELLO_BYTES
 from clocksync.security.plain import PlainSealer
+from tests.clocksync.peers.attacker import attack
 from tests.clocksync.peers.talkers import FRAMES, Talker
 from tests.clocksync.security.talk import ring, sealer
 
@@ -63,28 +64,7 @@ def test_nothing_forged_replayed_or_changed_gets_in(seed):
     random = Random(f"attack/{seed}")
     client, server = Talker(to=where(2), wanted=10**9), Talker()
     world = two(seed, client, server)
-    recorded = []
-
-    def attack(sender, to, data):
-        recorded.append((to, sender, data))
-        for _ in range(3):
-            victim, claimed, old = random.choice(recorded)
-            bent = bytearray(old)
-            match random.randrange(5):
-                case 0:
-                    bent[random.randrange(len(bent))] ^= 1 << random.randrange(8)
-                case 1:
-                    del bent[random.randrange(len(bent)) :]
-                case 2:
-                    bent = bytearray(random.randbytes(random.randrange(200)))
-                case 3:
-                    victim, claimed = claimed, victim
-                case 4:
-                    claimed = where(random.randrange(3, 200))
-            world.inject(victim, claimed, bytes(bent), random.randrange(SECOND))
-        return False
-
-    world.intercept(attack)
+    attack(world, random, lambda ends: (ends[0], where(random.randrange(3, 200))), SECOND)
     world.run_for(2 * SECOND)
     numbers = [frame.number for sender, frame in server.heard if sender == 1]
     assert len(numbers) == len(server.heard) == len(set(numbers)) > 100
