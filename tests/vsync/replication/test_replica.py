@@ -93,6 +93,9 @@ class Play(Order):
         return [each for each in self.told[me] if isinstance(each, kinds)]
 
 
+MAJORITY = MajorityOfExpected({1, 2, 3})
+
+
 def begun(*members, policy=NO_QUORUM, **settings):
     """All on one ring, holding one state."""
     play = Play(*members, policy=policy, **settings)
@@ -102,7 +105,25 @@ def begun(*members, policy=NO_QUORUM, **settings):
     return play
 
 
-MAJORITY = MajorityOfExpected({1, 2, 3})
+def holding(commands, *, by, of, **settings):
+    """A ring of some members, by a few of whom a journal of `commands` is held already."""
+    play = Play(*of, **settings)
+    play.ring(*of)
+    play.join(*by)
+    play.run()
+    play.submit(by[0], *commands)
+    play.run()
+    return play
+
+
+def restart_blank(play, *members):
+    """Some of three start again, with no state, on a ring without the others."""
+    for me in members:
+        play.restart(me, MAJORITY)
+    play.ring(*sorted({1, 2, 3}.difference(members)))
+    play.ring(*members)
+    play.join(*members)
+    play.run()
 
 
 def test_all_apply_the_same_commands_in_the_same_order():
@@ -136,12 +157,7 @@ def test_own_commands_are_told_by_handle_when_they_were_applied_here():
 
 
 def test_who_joins_receives_the_state_and_what_was_delivered_meanwhile():
-    play = Play(1, 2, chunk_bytes=3, chunk_window=1)
-    play.ring(1, 2)
-    play.join(1)
-    play.run()
-    play.submit(1, "first", "second")
-    play.run()
+    play = holding(["first", "second"], by=[1], of=[1, 2], chunk_bytes=3, chunk_window=1)
     play.join(2)
     play.order(2)
     play.deliver()
@@ -159,12 +175,7 @@ def test_who_joins_receives_the_state_and_what_was_delivered_meanwhile():
 
 
 def test_the_sender_applies_on_while_the_state_is_on_its_way():
-    play = Play(1, 2, chunk_bytes=1, chunk_window=1)
-    play.ring(1, 2)
-    play.join(1)
-    play.run()
-    play.submit(1, *"abcdef")
-    play.run()
+    play = holding("abcdef", by=[1], of=[1, 2], chunk_bytes=1, chunk_window=1)
     play.join(2)
     for _ in range(4):
         play.order()
@@ -176,12 +187,7 @@ def test_the_sender_applies_on_while_the_state_is_on_its_way():
 
 
 def test_a_sender_has_few_chunks_under_way():
-    play = Play(1, 2, chunk_bytes=1, chunk_window=2)
-    play.ring(1, 2)
-    play.join(1)
-    play.run()
-    play.submit(1, *"abcdefgh")
-    play.run()
+    play = holding("abcdefgh", by=[1], of=[1, 2], chunk_bytes=1, chunk_window=2)
     play.join(2)
     most = 0
     while play.order() is not None:
@@ -192,12 +198,7 @@ def test_a_sender_has_few_chunks_under_way():
 
 
 def test_another_sends_the_state_when_the_sender_leaves_the_group():
-    play = Play(1, 2, 3, chunk_bytes=1, chunk_window=1)
-    play.ring(1, 2, 3)
-    play.join(1, 2)
-    play.run()
-    play.submit(1, *"abc")
-    play.run()
+    play = holding("abc", by=[1, 2], of=[1, 2, 3], chunk_bytes=1, chunk_window=1)
     play.join(3)
     for _ in range(3):
         play.order()
@@ -213,12 +214,7 @@ def test_another_sends_the_state_when_the_sender_leaves_the_group():
 
 
 def test_who_alone_has_the_state_does_not_leave_while_others_receive_it():
-    play = Play(1, 2, chunk_bytes=1, chunk_window=1)
-    play.ring(1, 2)
-    play.join(1)
-    play.run()
-    play.submit(1, *"abcdef")
-    play.run()
+    play = holding("abcdef", by=[1], of=[1, 2], chunk_bytes=1, chunk_window=1)
     play.join(2)
     play.order(2)
     play.deliver()
@@ -231,12 +227,7 @@ def test_who_alone_has_the_state_does_not_leave_while_others_receive_it():
 
 
 def test_a_leave_is_refused_if_somebody_joined_meanwhile_who_needs_the_state():
-    play = Play(1, 2, chunk_bytes=1, chunk_window=1)
-    play.ring(1, 2)
-    play.join(1)
-    play.run()
-    play.submit(1, *"abc")
-    play.run()
+    play = holding("abc", by=[1], of=[1, 2], chunk_bytes=1, chunk_window=1)
     play.do(1, play.members[1].leave("j"))
     play.submit(1, "while leaving")
     play.join(2)
@@ -363,12 +354,7 @@ def test_a_majority_of_which_one_holds_the_state_is_none():
     play = begun(1, 2, 3, policy=MAJORITY, chunk_bytes=1, chunk_window=1)
     play.submit(1, *"abc")
     play.run()
-    for me in (2, 3):
-        play.restart(me, MAJORITY)
-    play.ring(1)
-    play.ring(2, 3)
-    play.join(2, 3)
-    play.run()
+    restart_blank(play, 2, 3)
     assert not play.replica(2).is_primary, "two who have just started know nothing"
     play.open(1, 2, 3)
     play.place(1, "waits")
@@ -459,12 +445,7 @@ def test_what_a_minority_hears_of_an_older_state_settles_nothing():
 
 def test_waiting_commands_are_rejected_only_when_it_is_certain_that_nobody_applied_them():
     play = begun(1, 2, 3, policy=MAJORITY, chunk_bytes=1, chunk_window=1)
-    for me in (2, 3):
-        play.restart(me, MAJORITY)
-    play.ring(1)
-    play.ring(2, 3)
-    play.join(2, 3)
-    play.run()
+    restart_blank(play, 2, 3)
     play.open(1, 2, 3)
     play.place(1, "waits")
     play.ring(1, 2)
@@ -478,11 +459,7 @@ def test_waiting_commands_are_rejected_only_when_it_is_certain_that_nobody_appli
 
 def test_a_member_that_is_received_counts_only_when_all_know_that_it_has_the_state():
     play = begun(1, 2, 3, policy=MAJORITY, chunk_bytes=1)
-    play.restart(3, MAJORITY)
-    play.ring(1, 2)
-    play.ring(3)
-    play.join(3)
-    play.run()
+    restart_blank(play, 3)
     play.ring(1, 2, 3)
     while not play.replica(3).is_current:
         play.order()
@@ -498,11 +475,7 @@ def test_synced_of_an_old_ring_does_not_count(*_):
     play = begun(1, 2, 3, policy=MAJORITY, chunk_bytes=1, chunk_window=1)
     play.submit(1, *"abcdef")
     play.run()
-    play.restart(3, MAJORITY)
-    play.ring(1, 2)
-    play.ring(3)
-    play.join(3)
-    play.run()
+    restart_blank(play, 3)
     old = play.ring(1, 2, 3)
     play.open(1, 2, 3)
     late = Multicast((SYNCED + str(old).encode(),), Service.SAFE, play.replica(1).number)
@@ -517,12 +490,7 @@ def test_synced_of_an_old_ring_does_not_count(*_):
 def test_members_that_leave_do_so_at_one_place_of_the_order(*_):
     """Who gets the last of the state when the ring has ended already has heard who is gone. In the
     state they leave later, after who joined meanwhile."""
-    play = Play(1, 2, 3, 4, chunk_bytes=1, chunk_window=1)
-    play.ring(1, 2, 3, 4)
-    play.join(1, 4)
-    play.run()
-    play.submit(1, "a")
-    play.run()
+    play = holding("a", by=[1, 4], of=[1, 2, 3, 4], chunk_bytes=1, chunk_window=1)
     play.join(2, 3)
     for me in (2, 3):
         play.order(me)
@@ -538,12 +506,7 @@ def test_members_that_leave_do_so_at_one_place_of_the_order(*_):
 
 
 def test_a_state_is_only_for_those_it_names():
-    play = Play(1, 2, 3, chunk_bytes=1)
-    play.ring(1, 2, 3)
-    play.join(1)
-    play.run()
-    play.submit(1, *"abc")
-    play.run()
+    play = holding("abc", by=[1], of=[1, 2, 3], chunk_bytes=1)
     play.join(2)
     play.run()
     play.join(3)
