@@ -191,9 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with the_machine_alone():
             measured = run(chosen.rounds, chosen.samples, chosen.only)
     except (Impossible, DaemonFailed) as error:
-        record.impossible(error)
-        print(f"accuracy: {error}", file=sys.stderr)
-        return 2
+        return record.unable(error)
     rows = with_filtered(measured)
     print_table("|error| where the true offset is 0", rows, CONDITIONS)
     best = {(row.name, row.server): row for row in rows}

@@ -302,9 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for _ in range(chosen.rounds):
                 contest.round(servers)
     except Impossible as error:
-        record.impossible(error)
-        print(f"authentication: {error}", file=sys.stderr)
-        return 2
+        return record.unable(error)
     contest.show()
     return 0
 

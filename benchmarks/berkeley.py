@@ -179,9 +179,7 @@ def main() -> int:
                             stack.enter_context(load(hosts[1], hosts[2]))
                         asyncio.run(run(hosts, key, options.rounds, interval_ns, condition))
     except Impossible as error:
-        record.impossible(error)
-        print(f"cannot run here: {error}", file=sys.stderr)
-        return 2
+        return record.unable(error)
     print_result(conditions, options.rounds, interval_ns)
     return 0
 

@@ -95,9 +95,7 @@ def main() -> int:
                         stack.enter_context(load(*hosts))
                     attempts[name] = _measure(name, hosts, key, options, table)
     except Impossible as error:
-        record.impossible(error)
-        print(f"cannot run here: {error}", file=sys.stderr)
-        return 2
+        return record.unable(error)
     Console(width=None if sys.stdout.isatty() else 120).print(table)
     record.table(table)
     for what, column in (("expected by the round trips", 0), ("taken, mean", 1)):

@@ -127,9 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with the_machine_alone():
             rows = run(chosen.rounds, chosen.seconds, chosen.poll)
     except (Impossible, DaemonFailed) as error:
-        record.impossible(error)
-        print(f"discipline: {error}", file=sys.stderr)
-        return 2
+        return record.unable(error)
     print_table("|error| of the clock that is kept, where the truth is 0", rows, CONDITIONS)
     for condition in CONDITIONS:
         claim = f"Error of a disciplined clock, {condition}, 95 %"

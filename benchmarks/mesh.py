@@ -143,9 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with the_machine_alone():
             rows = run(chosen.rounds, chosen.meshes, chosen.polls, chosen.wrong)
     except (Impossible, DaemonFailed) as error:
-        record.impossible(error)
-        print(f"mesh: {error}", file=sys.stderr)
-        return 2
+        return record.unable(error)
     print_table("|error| where the true offset is known", rows, CONDITIONS)
     peer = rows[-1] if chosen.polls else None
     for condition in CONDITIONS:

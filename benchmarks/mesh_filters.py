@@ -163,9 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with the_machine_alone():
             rows = run(chosen.rounds, chosen.meshes)
     except Impossible as error:
-        record.impossible(error)
-        print(f"mesh_filters: {error}", file=sys.stderr)
-        return 2
+        return record.unable(error)
     print_table("|error| where the true offset is 0", rows, CONDITIONS)
     return 0
 

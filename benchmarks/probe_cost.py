@@ -98,9 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
                 for row in rows:
                     row.run()
     except Impossible as error:
-        record.impossible(error)
-        print(f"probe_cost: {error}", file=sys.stderr)
-        return 2
+        return record.unable(error)
     show(rows)
     return 0
 

@@ -92,9 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with alone():
             rows = run(chosen.rounds, chosen.samples)
     except (Impossible, DaemonFailed) as error:
-        record.impossible(error)
-        print(f"ptp: {error}", file=sys.stderr)
-        return 2
+        return record.unable(error)
     print_table("|error| of PTP with software stamps, where the true offset is 0", rows, CONDITIONS)
     for condition in CONDITIONS:
         compare(f"Error of a PTP measurement, {condition}, 95 %", rows[2], rows[0], condition, 95)

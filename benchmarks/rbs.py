@@ -278,9 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with the_machine_alone():
             found = run(chosen.rounds, chosen.broadcasts)
     except Impossible as error:
-        record.impossible(error)
-        print(f"rbs: {error}", file=sys.stderr)
-        return 2
+        return record.unable(error)
     console = Console(width=None if sys.stdout.isatty() else 120)
     table = tabulated(found)
     console.print(table)

@@ -218,6 +218,12 @@ class Record:
         """Why this benchmark cannot run here."""
         self.status, self.reason = "impossible", str(reason)
 
+    def unable(self, reason: object) -> int:
+        """The same, and say it; the exit code of a benchmark that cannot run here."""
+        self.impossible(reason)
+        print(f"{_name_of_program()}: {reason}", file=sys.stderr)
+        return 2
+
     def _plot(self, kind: str, title: str, **data: Any) -> None:
         self.plots.append({"kind": kind, "title": title, **data})
 

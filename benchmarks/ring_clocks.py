@@ -161,9 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(machine())
             _measure(options)
     except (Impossible, Failed) as error:
-        record.impossible(error)
-        print(f"benchmarks.ring_clocks: {error}", file=sys.stderr)
-        return 2
+        return record.unable(error)
     except KeyboardInterrupt:
         return 130
     return 0

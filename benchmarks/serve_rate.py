@@ -186,9 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for row in contest.rows:
                     row.run(load, chosen, cores)
     except (Impossible, DaemonFailed, subprocess.CalledProcessError) as error:
-        record.impossible(error)
-        print(f"serve_rate: {error}", file=sys.stderr)
-        return 2
+        return record.unable(error)
     contest.show()
     return 0
 

@@ -184,9 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with the_machine_alone():
             rows = run(chosen.rounds, chosen.samples, chosen.only)
     except (Impossible, DaemonFailed, peers.PeersMissing) as error:
-        record.impossible(error)
-        print(f"watch: {error}", file=sys.stderr)
-        return 2
+        return record.unable(error)
     rows = with_filtered(rows)
     print_table("|error| in steady state where the truth is 0", rows, CONDITIONS)
     named = {row.name: row for row in rows}

@@ -146,6 +146,13 @@ def test_a_benchmark_that_cannot_run_here_says_why_whatever_its_code(tmp_path):
         assert (found.status, found.reason) == ("impossible", "chronyd not there")
 
 
+def test_who_cannot_run_here_says_so_on_standard_error(tmp_path, capsys):
+    record = Record()
+    assert run_planted(record, tmp_path / "x.json", lambda options: record.unable("no peers")) == 2
+    assert capsys.readouterr().err.endswith(": no peers\n")
+    assert read(tmp_path / "x.json").status == "impossible"
+
+
 def test_who_is_started_by_a_benchmark_does_not_write_in_its_place(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(tmp_path / "x.json"))
     record = Record()
