@@ -25,10 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import Impossible, machine, the_machine_alone
+from benchmarks.harness import Impossible, machine, tell, the_machine_alone
 from benchmarks.results import record
 from clocksync.measuring.credentials import Credentials
 from clocksync.measuring.measure import measure_sync
@@ -254,12 +253,11 @@ class Contest:
                 known = value is not None and values[0]
                 cells.append(f"{value / values[0]:.2f}" if known else "-")  # type: ignore[operator]
             table.add_row(what, *cells)
-        Console(width=None if sys.stdout.isatty() else 130).print(table)
-        self.keep(table)
+        tell(table, width=130)
+        self.keep()
 
-    def keep(self, table: Table) -> None:
+    def keep(self) -> None:
         """The same as data, and what is to be quoted."""
-        record.table(table)
         by: dict[str, dict[str, dict[str, float | None]]] = {}
         for (what, method), row in self.rows.items():
             who, _, figure = what.partition(": ")

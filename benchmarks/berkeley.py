@@ -17,10 +17,9 @@ from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import Impossible, load, machine, require, the_machine_alone
+from benchmarks.harness import Impossible, load, machine, require, tell, the_machine_alone
 from benchmarks.results import record
 from clocksync.berkeley import BerkeleySettings, RoundDone
 from clocksync.berkeley.run import BerkeleyNode
@@ -123,8 +122,7 @@ def print_result(conditions: list[Condition], rounds: int, interval_ns: int) -> 
             claimed = statistics.median(condition.claimed[number])
             cells.append(f"{statistics.median(apart) / 1000:.2f} (± {claimed / 1000:.0f})")
         table.add_row(str(number), *cells, f"{drift_us:.0f}")
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
-    record.table(table)
+    tell(table, width=140)
     record.lines(
         "Worst pair of five hosts just before the next round",
         "round",
@@ -150,9 +148,7 @@ def print_result(conditions: list[Condition], rounds: int, interval_ns: int) -> 
             for number, values in condition.apart.items()
             for apart, claimed in zip(values, condition.claimed[number], strict=True)
         ]
-        held = f"{condition.name}: inside what they claim {sum(seen)} of {len(seen)} times"
-        print(held)
-        record.note(held)
+        tell(f"{condition.name}: inside what they claim {sum(seen)} of {len(seen)} times")
 
 
 def main() -> int:

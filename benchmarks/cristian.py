@@ -15,10 +15,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import Impossible, load, machine, percentile, require, the_machine_alone
+from benchmarks.harness import (
+    Impossible,
+    load,
+    machine,
+    percentile,
+    require,
+    tell,
+    the_machine_alone,
+)
 from benchmarks.results import record
 from clocksync.cristian import CristianClock
 from clocksync.cristian.reading import Reading
@@ -96,8 +103,7 @@ def main() -> int:
                     attempts[name] = _measure(name, hosts, key, options, table)
     except Impossible as error:
         return record.unable(error)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
-    record.table(table)
+    tell(table)
     for what, column in (("expected by the round trips", 0), ("taken, mean", 1)):
         record.bars(
             f"Attempts for a bound, {what}",

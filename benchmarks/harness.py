@@ -164,6 +164,18 @@ def _microseconds(nanoseconds: float) -> str:
     return f"{nanoseconds / 1000:.2f}"
 
 
+def tell(*found: Table | str, width: int = 120) -> None:
+    """Print tables and notes, and record them."""
+    # Where the output goes to a file, rich would take 80 columns and fold the figures.
+    console = Console(width=None if sys.stdout.isatty() else width)
+    for one in found:
+        console.print(one)
+        if isinstance(one, Table):
+            record.table(one)
+        else:
+            record.note(one)
+
+
 def print_table(
     title: str,
     contestants: Sequence[Contestant],
@@ -184,17 +196,12 @@ def print_table(
     for contestant in contestants:
         cells = [cell for condition in conditions for cell in contestant.cells(condition)]
         table.add_row(contestant.name, contestant.server, *cells)
-    # Where the output goes to a file, rich would take 80 columns and fold the figures.
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(table)
-    record.table(table)
+    tell(table)
     servers = {contestant.server for contestant in contestants}
     spread = {}
     for contestant in contestants:
         if contestant.note:
-            note = f"{contestant.name}, {contestant.server}: {contestant.note}"
-            console.print(note)
-            record.note(note)
+            tell(f"{contestant.name}, {contestant.server}: {contestant.note}")
         where = f" ({contestant.server})" if len(servers) > 1 else ""
         spread[f"{contestant.name}{where}"] = {
             condition: [abs(sample.error_ns) / 1000 for sample in samples]

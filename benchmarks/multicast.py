@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from rich.table import Table
 
 import vsync
-from benchmarks.harness import machine, the_machine_alone
+from benchmarks.harness import machine, tell, the_machine_alone
 from benchmarks.results import record
 from clocksync.runtime.units import MICROSECOND
 from ordering.multicast import Group, Order, Rule, join
@@ -191,8 +191,6 @@ def main() -> int:
     parser.add_argument("--ring", nargs="*", default=[service.value for service in vsync.Service])
     parser.add_argument("--fast", action="store_true", help="with uvloop")
     given = record.parse(parser)
-    from rich.console import Console
-
     table = Table(title="3 members, 64-byte messages, all sending", caption=machine())
     for title in ("order", "acknowledged", "messages/s", "p50 us", "p99 us", "resent"):
         table.add_column(title, justify="left" if title in ("order", "acknowledged") else "right")
@@ -209,14 +207,13 @@ def main() -> int:
             row = measure(service, RING, given.port, given.seconds, given.fast)
             table.add_row(f"{service}, on a ring", "", *(f"{figure:,.0f}" for figure in row))
             found[f"{service}, on a ring"] = row
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
-    keep(table, found)
+    tell(table)
+    keep(found)
     return 0
 
 
-def keep(table: Table, found: dict[str, tuple[float, ...]]) -> None:
+def keep(found: dict[str, tuple[float, ...]]) -> None:
     """The same as data."""
-    record.table(table)
     rates = {name: {"messages/s": row[0]} for name, row in found.items()}
     record.bars("Messages delivered at every member", "messages/s", rates)
     latencies = {name: {"median": row[1], "99 %": row[2]} for name, row in found.items()}

@@ -22,11 +22,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing.synchronize import Barrier as BarrierType
 
-from rich.console import Console
 from rich.table import Table
 
 import vsync
-from benchmarks.harness import machine, the_machine_alone
+from benchmarks.harness import machine, tell, the_machine_alone
 from benchmarks.results import record
 from ordering.mutex import ALGORITHMS, Mutex, join
 from tools import peers
@@ -312,11 +311,7 @@ def main() -> int:
                 f"{statistics.median(us for _, us in result.contended):,.0f}",
                 " ".join(f"{count / options.seconds:,.0f}" for count in counts),
             )
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(table, *reasons, sep="\n")
-    record.table(table)
-    for reason in reasons:
-        record.note(reason)
+    tell(table, *reasons)
     keep(results, options.seconds)
     return 0
 

@@ -14,10 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import ntplib
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import Impossible, machine, require, the_machine_alone
+from benchmarks.harness import Impossible, machine, require, tell, the_machine_alone
 from benchmarks.results import record
 from clocksync.measuring.measure import run_blocking
 from clocksync.measuring.result import Measurement, Verdict
@@ -113,9 +112,7 @@ def show(rows: list[Row]) -> None:
         least = min(row.cpu_us)
         cells = [f"{least:.1f}", f"{max(row.per_second):,.0f}", f"{least / base:.2f}"]
         table.add_row(row.name, *cells)
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(table)
-    record.table(table)
+    tell(table)
     record.bars(
         "CPU time of a probe",
         "us",
@@ -136,12 +133,10 @@ def show(rows: list[Row]) -> None:
             sum(getattr(h, k) for h in row.last.hosts) for k in ("samples", "answered")
         )
         within = sum(error <= WITHIN_NS for error in errors)
-        told = (
+        tell(
             f"{row.name}: {answered:,} of {asked:,} requests answered, {len(good):,} truechimers, "
             f"{within:,} within 100 us, the worst off by {errors[-1] / 1000:.1f} us"
         )
-        console.print(told)
-        record.note(told)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import Impossible, load, machine, require, the_machine_alone
+from benchmarks.harness import Impossible, load, machine, require, tell, the_machine_alone
 from benchmarks.results import record
 from clocksync.rbs.plot import PAPER_DEVIATION_US, PAPER_US
 from tests.namespaces import Host, bridge
@@ -279,13 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = run(chosen.rounds, chosen.broadcasts)
     except Impossible as error:
         return record.unable(error)
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    table = tabulated(found)
-    console.print(table)
-    record.table(table)
-    for note in notes(found):
-        console.print(note)
-        record.note(note)
+    tell(tabulated(found), *notes(found))
     keep(found)
     if chosen.plot:
         plot(found, chosen.plot)

@@ -18,10 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import Impossible, machine, the_machine_alone
+from benchmarks.harness import Impossible, machine, tell, the_machine_alone
 from benchmarks.results import record
 from tests.daemons import DaemonFailed, chrony_server
 from tools import peers
@@ -126,16 +125,14 @@ class Contest:
             ratio = f"{row.per_second / base.per_second:.2f}" if base else "-"
             figures = [f"{row.per_second:,.0f}", f"{row.cpu_us:.2f}", ratio, f"{row.lost:,}"]
             table.add_row(row.name, row.mode, *figures)
-        Console(width=None if sys.stdout.isatty() else 120).print(table)
+        tell(table)
         for row in self.rows:
             if row.mode == "interleaved" and not row.interleaved:
-                print(f"{row.name} never answered in interleaved mode")
-                record.note(f"{row.name} never answered in interleaved mode")
-        self.keep(table)
+                tell(f"{row.name} never answered in interleaved mode")
+        self.keep()
 
-    def keep(self, table: Table) -> None:
+    def keep(self) -> None:
         """The same as data."""
-        record.table(table)
         rates: dict[str, dict[str, float | None]] = {}
         for row in self.rows:
             rates.setdefault(row.name, {})[row.mode] = row.per_second

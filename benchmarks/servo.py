@@ -22,9 +22,9 @@ from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.harness import tell
 from benchmarks.results import record
 from clocksync.runtime.units import MILLISECOND, SECOND
 from clocksync.steering.settings import SERVOS, DisciplineSettings
@@ -148,7 +148,7 @@ def quiet(series: Sequence[float], day: Day) -> list[float]:
     return [v for hour, v in zip(day.hours, series, strict=True) if 1 < hour < LOST / HOUR]
 
 
-def print_days(days: Sequence[Day], console: Console) -> None:
+def print_days(days: Sequence[Day]) -> None:
     table = Table(title="a simulated day: |error| of the steered clock, us")
     for name in ("servo", "median", "p95", "worst"):
         table.add_column(name, justify="left" if name == "servo" else "right")
@@ -169,8 +169,7 @@ def print_days(days: Sequence[Day], console: Console) -> None:
             f"{statistics.median(bound for _, bound in held) / 1000:.0f}",
             f"{sum(day.outside for day in mine)} of {sum(len(day.hours) for day in mine)}",
         )
-    console.print(table)
-    record.table(table)
+    tell(table)
     for servo in SERVOS:
         if mine := [day for day in days if day.servo == servo]:
             errors = sorted(error for day in mine for error in day.usual())
@@ -181,7 +180,7 @@ def print_days(days: Sequence[Day], console: Console) -> None:
             record.headline(claim, outside, "looks", asked="0", limit=0)
 
 
-def print_deviations(days: Sequence[Day], console: Console) -> None:
+def print_deviations(days: Sequence[Day]) -> None:
     table = Table(title="Allan deviation, 1e-9")
     table.add_column("tau, s", justify="right")
     day = days[0]
@@ -200,8 +199,7 @@ def print_deviations(days: Sequence[Day], console: Console) -> None:
             allan_deviation(values, LOOK_NS // SECOND, tau) * 1e9 for values in series.values()
         ]
         table.add_row(str(tau), *(f"{cell:.2f}" for cell in cells))
-    console.print(table)
-    record.table(table)
+    tell(table)
     lines: dict[str, list[tuple[float, float]]] = {name: [] for name in series}
     for name, values in series.items():
         for tau in TAUS:
@@ -231,9 +229,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for servo in chosen.servo or SERVOS:
             print(f"world {seed}: {servo}", file=sys.stderr)
             days.append(a_day(servo, seed))
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    print_days(days, console)
-    print_deviations(days, console)
+    print_days(days)
+    print_deviations(days)
     if chosen.save:
         with chosen.save.open("w", encoding="utf-8") as file:
             for day in days:

@@ -17,11 +17,10 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from statistics import median
 
-from rich.console import Console
 from rich.table import Table
 
 import vsync
-from benchmarks.harness import machine, the_machine_alone
+from benchmarks.harness import machine, tell, the_machine_alone
 from benchmarks.results import record
 
 PIECE = 1 << 20
@@ -164,8 +163,7 @@ def main() -> int:
             f"{ordered[len(ordered) * 99 // 100]:,.0f}",
             f"{ordered[-1]:,.0f}",
         )
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
-    record.table(table)
+    tell(table)
     latencies = {"small messages of another member": {"before": before, "during": during}}
     record.spread("Latency while a state is transferred", "us", latencies)
     rate = given.mib * 1.048576 / seconds
