@@ -26,9 +26,8 @@ from vsync.playground.algorithms.berkeley_scenes import MILLISECONDS, MINUTES, S
 from vsync.playground.algorithms.ground import (
     Carrying,
     Ground,
+    Grounded,
     Look,
-    Play,
-    chosen,
     laned,
     listed,
     moved,
@@ -92,7 +91,7 @@ class Host(BerkeleyHost):
         return send
 
 
-class Berkeley(Play):
+class Berkeley(Grounded):
     """See the module."""
 
     name = "berkeley"
@@ -151,9 +150,6 @@ class Berkeley(Play):
             )
         self.ground.run(self.now_s)
         self.ground.every(LOOK_NS, self._read)
-
-    def run(self, to_s: float) -> None:
-        self.ground.run(to_s)
 
     # The hosts
 
@@ -357,16 +353,11 @@ class Berkeley(Play):
             None,
         )
 
-    def say(self, title: str, text: str, verdict: str | None = None) -> None:
-        """What to read now."""
-        self.tale.say(self.ground.now_s, title, text, verdict)
-
     # What can be clicked
 
     def do_offset(self, action: Action) -> None:
         lane = laned(action, self.lanes)
-        control = next(c for c in self.controls if c.name == "offset" and c.lane == lane)
-        wanted = moved(action, control) * self.unit.ns
+        wanted = moved(action, self.control("offset", lane)) * self.unit.ns
         node = self.ground.world.node(lane)
         now = self.core(lane).me.clock.settled(node.wall.read())
         by = self.ground.world.true_wall_time + round(wanted) - now
@@ -429,13 +420,7 @@ class Berkeley(Play):
         if lane in self.dead:
             raise NotPossible(f"host {lane} is dead: start it again first")
 
-    def do_hosts(self, action: Action) -> None:
-        self.options["hosts"] = chosen(action, self.control("hosts"))
-        self.rebuild()
-
-    def do_scale(self, action: Action) -> None:
-        self.options["scale"] = chosen(action, self.control("scale"))
-        self.rebuild()
+    do_hosts = do_scale = Grounded.choose_anew
 
 
 def make(seed: int | str, options: Action | None = None) -> Stage:

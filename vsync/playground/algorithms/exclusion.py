@@ -32,9 +32,8 @@ from ordering.mutex.leases import EpochConfig
 from vsync.playground.algorithms.ground import (
     Carrying,
     Ground,
+    Grounded,
     Look,
-    Play,
-    chosen,
     laned,
     listed,
     moved,
@@ -69,7 +68,7 @@ def inner_frame(frame: Frame) -> Frame:
     return CODEC.decode(frame.payload) if isinstance(frame, InEpoch) else frame
 
 
-class Exclusion(Play):
+class Exclusion(Grounded):
     """See the module."""
 
     controls: Sequence[Control] = CONTROLS
@@ -94,9 +93,6 @@ class Exclusion(Play):
             self.tale.lane(self.now_s, lane, f"P{lane}", "up", view_s=self.view_s)
         self.ground.run(self.now_s)
         self.ground.world.invariant(self.watch)
-
-    def run(self, to_s: float) -> None:
-        self.ground.run(to_s)
 
     # What a stage fills in
 
@@ -150,10 +146,6 @@ class Exclusion(Play):
     def names(self, lanes: Sequence[int]) -> str:
         """Processes as a sentence has them."""
         return listed([f"P{lane}" for lane in lanes])
-
-    def say(self, title: str, text: str, verdict: str | None = None) -> None:
-        """What to read now."""
-        self.tale.say(self.ground.now_s, title, text, verdict)
 
     # Inside
 
@@ -282,10 +274,4 @@ class Exclusion(Play):
         self.hold_s = moved(action, self.control("hold"))
         self.options["hold"] = self.hold_s
 
-    def do_processes(self, action: Action) -> None:
-        self.options["processes"] = chosen(action, self.control("processes"))
-        self.rebuild()
-
-    def do_group(self, action: Action) -> None:
-        self.options["group"] = chosen(action, self.control("group"))
-        self.rebuild()
+    do_processes = do_group = Grounded.choose_anew

@@ -3,7 +3,7 @@
 :class:`Tale` makes the messages of the live page. :class:`Ground` is a simulated world whose
 datagrams it carries itself: it knows when each will come, so an arrow is told as it leaves, and
 again if it comes to nobody. :class:`Play` is the frame of a stage: what was clicked becomes a call
-of a method, or is refused in one line.
+of a method, or is refused in one line. :class:`Grounded` is that of a stage on a ground.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -301,9 +301,27 @@ class Play:
         self.tale.close(self.now_s)
         self.build()
 
-    def control(self, name: str) -> Control:
-        """The control of that name."""
-        return next(control for control in self.controls if control.name == name)
+    def control(self, name: str, lane: int | None = None) -> Control:
+        """The control of that name; the slider of a lane, where each has one of its own."""
+        return next(each for each in self.controls if (each.name, each.lane) == (name, lane))
+
+    def choose_anew(self, action: Action) -> None:
+        """Take the option that was chosen, and begin anew with it: a ``do_<name>`` of choices."""
+        self.set_option(str(action["do"]), action.get("value"))
+        self.rebuild()
+
+
+class Grounded(Play):
+    """A stage whose world is a ground, which `build` makes."""
+
+    ground: Ground
+
+    def run(self, to_s: float) -> None:
+        self.ground.run(to_s)
+
+    def say(self, title: str, text: str, verdict: str | None = None) -> None:
+        """What to read now."""
+        self.tale.say(self.ground.now_s, title, text, verdict)
 
 
 def laned(action: Action, lanes: Sequence[int], key: str = "lane") -> int:

@@ -225,8 +225,7 @@ class LamportStage(Play):
 
     def do_rate(self, action: Action) -> None:
         lane = laned(action, LANES)
-        control = next(c for c in self.controls if c.name == "rate" and c.lane == lane)
-        rate = round(moved(action, control))
+        rate = round(moved(action, self.control("rate", lane)))
         self.processes[lane].free.step = self.processes[lane].lamport.step = rate
         self.tale.mark(self.now_s, lane, f"ticks {rate}", "note")
 

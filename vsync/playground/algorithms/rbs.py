@@ -26,7 +26,7 @@ from clocksync.runtime.core import Arrival, Core, Effects, SetTimer, SilentCore,
 from clocksync.runtime.simulation import Boot, DeclaredFrames
 from clocksync.runtime.units import MILLISECOND, SECOND
 from clocksync.runtime.wire import Frame
-from vsync.playground.algorithms.ground import Carrying, Ground, Look, Play, laned, moved
+from vsync.playground.algorithms.ground import Carrying, Ground, Grounded, Look, laned, moved
 from vsync.playground.algorithms.rbs_scenes import SCENES
 from vsync.playground.stage import Action, Control, Scene, Stage
 
@@ -87,7 +87,7 @@ class Station(SilentCore):
         return [asker.ask(), SetTimer(ASK, ASK_NS)]
 
 
-class ReferenceBroadcasts(Play):
+class ReferenceBroadcasts(Grounded):
     """See the module."""
 
     name = "rbs"
@@ -157,9 +157,6 @@ class ReferenceBroadcasts(Play):
                 self.tale.reading(self.now_s, lane, name, None, None, unit, None)
         self.ground.run(self.now_s)
         self.ground.every(LOOK_NS, self._read)
-
-    def run(self, to_s: float) -> None:
-        self.ground.run(to_s)
 
     # The network
 
@@ -303,10 +300,6 @@ class ReferenceBroadcasts(Play):
         self._said.add(what)
         return is_first
 
-    def say(self, title: str, text: str, verdict: str | None = None) -> None:
-        """What to read now."""
-        self.tale.say(self.ground.now_s, title, text, verdict)
-
     # What can be clicked
 
     def do_m(self, action: Action) -> None:
@@ -328,8 +321,7 @@ class ReferenceBroadcasts(Play):
 
     def do_rate(self, action: Action) -> None:
         lane = laned(action, (B, C))
-        control = next(c for c in self.controls if c.name == "rate" and c.lane == lane)
-        rate = moved(action, control)
+        rate = moved(action, self.control("rate", lane))
         self.ground.world.set_rate(lane, rate)
         self.tale.mark(self.ground.now_s, lane, f"{rate:+.0f} ppm from now on", "note")
 
