@@ -1,6 +1,7 @@
 // Messages on their way: time to the right, a row for each member, lines from sending to delivery.
 
-import { describe, duration, fill, ink, many, s } from "./svg.js";
+import { head } from "./lanes.js";
+import { duration, fill, many, paint, s } from "./svg.js";
 import { upTo } from "./store.js";
 
 const ROW = 46, LEFT = 46, TOP = 14, AXIS = 22;
@@ -23,16 +24,10 @@ export function draw(panel, store, at, transport) {
   for (const message of messages) drawn.push(...lines(message, rows, from, at, x));
   drawn.push(s("rect", { class: "cover", x: 0, y: 0, width: LEFT - 2, height }));
   drawn.push(s("line", { class: "now", x1: x(at), x2: x(at), y1: 2, y2: height - AXIS }));
-  for (const [number, y] of rows) {
-    drawn.push(s("circle", { cx: 14, cy: y, r: 11, fill: fill(number) }));
-    drawn.push(s("text", { class: "middle small strong", x: 14, y: y + 4, fill: ink(number) }, number));
-  }
+  for (const [number, y] of rows) drawn.push(...head(number, y));
   drawn.push(...axis(from, at, x, height));
   if (every > 1) drawn.push(s("text", { class: "end dim tiny", x: width - 20, y: 10 }, `1 in ${every} is drawn`));
-  picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  picture.setAttribute("height", height);
-  picture.replaceChildren(...drawn);
-  describe(picture, `${many(messages.length, "message")} in the last ${duration(span)}`);
+  paint(picture, { width, height }, drawn, `${many(messages.length, "message")} in the last ${duration(span)}`);
 }
 
 // How much time is in view: as much as passes in some seconds, and less of it when it stands still.

@@ -1,6 +1,7 @@
 // The order: a column for each message, a row for each member, a tile where it was delivered.
 
-import { describe, fill, ink, isStill, many, s } from "./svg.js";
+import { glided, head, judged } from "./lanes.js";
+import { fill, ink, s } from "./svg.js";
 import { upTo } from "./store.js";
 
 const TILE = 26, ROW = 32, LEFT = 46, TOP = 26;
@@ -17,10 +18,7 @@ export function draw(panel, store, at) {
   const height = TOP + ROW * members.length + 4;
   const fit = Math.floor((width - LEFT - 8) / TILE);
   const end = upTo(store.delivered, at, "first_s");
-  // The row glides to where it should be.
-  const isFar = scrolled === null || Math.abs(end - scrolled) > fit;
-  scrolled = isFar || isStill() ? end : scrolled + (end - scrolled) * 0.25;
-  if (Math.abs(end - scrolled) < 0.01) scrolled = end;
+  scrolled = glided(scrolled, end, fit, 0.01);
   glides = scrolled !== end;
   const first = Math.max(0, Math.floor(Math.min(scrolled, end)) - fit);
   const columns = store.delivered.slice(first, end);
@@ -56,20 +54,10 @@ export function draw(panel, store, at) {
   });
   // Over what glides out to the left.
   drawn.push(s("rect", { class: "cover", x: 0, y: 0, width: LEFT - 2, height }));
-  members.forEach((number, row) => {
-    const y = TOP + row * ROW + 12;
-    drawn.push(s("circle", { cx: 14, cy: y, r: 11, fill: fill(number) }));
-    drawn.push(s("text", { class: "middle small strong", x: 14, y: y + 4, fill: ink(number) }, number));
-  });
+  members.forEach((number, row) => drawn.push(...head(number, TOP + row * ROW + 12)));
   const wrong = members.filter((number) => !isInOrder(columns, number, at));
   const verdict = wrong.length ? `✗ ${wrong.join(", ")} differ` : columns.length ? "✓ same order" : "";
-  const mark = panel.querySelector(".verdict");
-  mark.textContent = verdict;
-  mark.classList.toggle("bad", wrong.length > 0);
-  picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  picture.setAttribute("height", height);
-  picture.replaceChildren(...drawn);
-  describe(picture, `${many(columns.length, "message")}, ${verdict || "none delivered"}`);
+  judged(panel, { width, height }, drawn, { count: columns.length, verdict, isBad: wrong.length > 0 });
 }
 
 function cell(store, message, number, at) {

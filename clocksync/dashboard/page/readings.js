@@ -1,6 +1,6 @@
 // Readings: a dot for each value on one scale, its bound as a band, the truth as a tick.
 
-import { describe, digits, duration, fill, s } from "./svg.js";
+import { digits, duration, fill, paint, s } from "./svg.js";
 import { upTo } from "./store.js";
 
 const RIGHT = 112, ROW = 40, AXIS = 30, GAP = 14;
@@ -27,11 +27,9 @@ export function draw(panel, store, at) {
     drawn.push(...scaled(unit, group, top, { left, width }));
     top += ROW * group.length + AXIS + GAP;
   }
-  picture.setAttribute("viewBox", `0 0 ${width} ${top}`);
-  picture.setAttribute("height", top);
   picture.classList.add("readings");
-  picture.replaceChildren(...drawn);
-  describe(picture, rows.map(({ now }) => `${now.name}: ${shown(now)}${now.bound === null ? "" : ` ± ${size(now.bound, now.unit)}`}`).join("; "));
+  const words = rows.map(({ now }) => `${now.name}: ${shown(now)}${now.bound === null ? "" : ` ± ${size(now.bound, now.unit)}`}`);
+  paint(picture, { width, height: top }, drawn, words.join("; "));
 }
 
 function latest(list, at) {

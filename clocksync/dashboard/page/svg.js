@@ -51,6 +51,14 @@ export const list = (members) =>
 
 export const many = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 
+// A picture as it is now, a unit a pixel, and what it says to who cannot see it.
+export function paint(picture, { width, height }, drawn, text) {
+  picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  picture.setAttribute("height", height);
+  picture.replaceChildren(...drawn);
+  describe(picture, text);
+}
+
 // What a picture says to who cannot see it; not more often than one can listen.
 const said = new WeakMap();
 export function describe(picture, text) {

@@ -1,7 +1,8 @@
 // What each member was told, in order: a row for each, a tile for each message, a bar for each
 // configuration. Rows that agree have the same tiles in the same columns.
 
-import { describe, fill, ink, isStill, many, s } from "./svg.js";
+import { glided, judged } from "./lanes.js";
+import { fill, ink, s } from "./svg.js";
 
 const TILE = 38, BAR = 20, ROW = 38, LEFT = 44, TOP = 34;
 let glide = null, moves = false;
@@ -26,9 +27,7 @@ export function draw(panel, store, at, transport) {
     x += column.message ? TILE : BAR;
   }
   const wanted = Math.max(0, x - (width - LEFT - 8));
-  const isFar = glide === null || Math.abs(wanted - glide) > width;
-  glide = isFar || isStill() ? wanted : glide + (wanted - glide) * 0.25;
-  if (Math.abs(wanted - glide) < 0.5) glide = wanted;
+  glide = glided(glide, wanted, width, 0.5);
   moves = glide !== wanted;
   const drawn = members.map((_, row) => s("line", { class: "lane", x1: LEFT, x2: width - 4, y1: TOP + row * ROW + 16, y2: TOP + row * ROW + 16 }));
   const ends = [-Infinity, -Infinity]; // of labels, on two levels
@@ -46,15 +45,9 @@ export function draw(panel, store, at, transport) {
     drawn.push(s("circle", { class: isGone ? "node gone" : "", cx: 17, cy: y, r: 13, fill: isGone ? null : fill(number) }));
     drawn.push(s("text", { class: "middle strong", x: 17, y: y + 4.5, fill: isGone ? null : ink(number) }, isGone ? "✕" : number));
   });
-  const messages = shown.filter((column) => column.message).length;
-  const mark = panel.querySelector(".verdict");
-  mark.textContent = verdict;
-  mark.classList.toggle("bad", wrong.length > 0);
-  picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  picture.setAttribute("height", height);
-  picture.replaceChildren(...drawn);
+  const count = shown.filter((column) => column.message).length;
+  judged(panel, { width, height }, drawn, { count, verdict, isBad: wrong.length > 0 });
   picture.onclick = (event) => choose(panel, event);
-  describe(picture, `${many(messages, "message")}, ${verdict || "none delivered"}`);
 }
 
 function label(members, left, ends, width) {
