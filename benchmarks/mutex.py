@@ -48,6 +48,62 @@ class Result:
     contended: list[Entered]
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one of the three processes is to do, and with whom."""
+
+    me: int
+    asks: bool
+    seconds: float
+    ports: dict[int, int]
+    gate: BarrierType
+    results: "multiprocessing.SimpleQueue[Entered]"
+
+    def addresses(self) -> tuple[str, dict[int, str]]:
+        """Where this process listens, and where the others do."""
+        where = {member: f"127.0.0.1:{port}" for member, port in self.ports.items()}
+        return where.pop(self.me), where
+
+    def wait(self) -> None:
+        """Until all three are here."""
+        self.gate.wait(TOGETHER_S)
+
+    def tell(self, entered: list[float]) -> None:
+        """How long each entry took, if this process asks."""
+        if self.asks:
+            self.results.put((len(entered), 1e6 * statistics.median(entered or [0.0])))
+
+    def enter(self, once: Callable[[float], bool]) -> None:
+        """Enter and leave as fast as it goes, if this process asks, while all are there.
+
+        Args:
+            once: enters and leaves; false if it gave up, when the time that it is told was over.
+        """
+        self.wait()
+        entered, end = [], time.perf_counter() + self.seconds
+        while self.asks and time.perf_counter() < end:
+            began = time.perf_counter()
+            if once(end):
+                entered.append(time.perf_counter() - began)
+        self.tell(entered)
+        self.wait()
+
+    async def enter_mutex(self, mutex: Mutex | Lock) -> None:
+        """The same in an event loop, after a first time that does not count."""
+        async with mutex.acquire(TOGETHER_S):
+            pass
+        await asyncio.to_thread(self.wait)
+        entered, end = [], time.perf_counter() + self.seconds
+        while self.asks and time.perf_counter() < end:
+            began = time.perf_counter()
+            async with mutex.acquire(TOGETHER_S):
+                pass
+            entered.append(time.perf_counter() - began)
+            await asyncio.sleep(0)
+        self.tell(entered)
+        await asyncio.to_thread(self.wait)
+
+
 def measure(
     name: str, work: Callable[..., None], seconds: float, arguments: tuple[object, ...] = ()
 ) -> Result:
@@ -67,7 +123,8 @@ def _run(
     ports = _ports()
     processes = [
         context.Process(
-            target=work, args=(me, me in askers, seconds, ports, gate, results, *arguments)
+            target=work,
+            args=(Part(me, me in askers, seconds, ports, gate, results), *arguments),
         )
         for me in MEMBERS
     ]
@@ -91,144 +148,75 @@ def _ports() -> dict[int, int]:
     return ports
 
 
-def _tally(entered: list[float]) -> Entered:
-    return len(entered), 1e6 * statistics.median(entered or [0.0])
-
-
-async def _enter(
-    mutex: Mutex | Lock,
-    asks: bool,
-    seconds: float,
-    gate: BarrierType,
-    results: "multiprocessing.SimpleQueue[Entered]",
-) -> None:
-    """Enter and leave as fast as it goes, if this process asks, while all are there."""
-    async with mutex.acquire(TOGETHER_S):
-        pass
-    await asyncio.to_thread(gate.wait, TOGETHER_S)
-    entered, end = [], time.perf_counter() + seconds
-    while asks and time.perf_counter() < end:
-        began = time.perf_counter()
-        async with mutex.acquire(TOGETHER_S):
-            pass
-        entered.append(time.perf_counter() - began)
-        await asyncio.sleep(0)
-    if asks:
-        results.put(_tally(entered))
-    await asyncio.to_thread(gate.wait, TOGETHER_S)
-
-
-def ours(
-    me: int,
-    asks: bool,
-    seconds: float,
-    ports: dict[int, int],
-    gate: BarrierType,
-    results: "multiprocessing.SimpleQueue[Entered]",
-    algorithm: str,
-    epochs: bool,
-) -> None:
+def ours(part: Part, algorithm: str, epochs: bool) -> None:
     """A member of a group of ours."""
-    where = {member: f"127.0.0.1:{port}" for member, port in ports.items()}
-    listen = where.pop(me)
+    listen, others = part.addresses()
 
     async def run() -> None:
-        joined = join(me, listen=listen, peers=where, algorithm=algorithm, epochs=epochs)
+        joined = join(part.me, listen=listen, peers=others, algorithm=algorithm, epochs=epochs)
         async with joined as mutex:
-            await _enter(mutex, asks, seconds, gate, results)
+            await part.enter_mutex(mutex)
 
     asyncio.run(run())
 
 
-def ring(
-    me: int,
-    asks: bool,
-    seconds: float,
-    ports: dict[int, int],
-    gate: BarrierType,
-    results: "multiprocessing.SimpleQueue[Entered]",
-    service: str,
-) -> None:
+def ring(part: Part, service: str) -> None:
     """A member of a ring with a lock service: what survives crashes, partitions and merges."""
-    where = {member: f"127.0.0.1:{port}" for member, port in ports.items()}
-    listen = where.pop(me)
+    listen, others = part.addresses()
 
     async def run() -> None:
         joining = vsync.join(
             "locks",
-            id=me,
+            id=part.me,
             listen=listen,
-            peers=where,
+            peers=others,
             insecure_plaintext=True,
             quorum=vsync.MajorityOfExpected(frozenset(MEMBERS)),
         )
         async with joining as group:
             locks = await group.locks(service=vsync.Service(service))
             await locks.seen(len(MEMBERS))
-            mutex = locks.named("the lock")
-            await _enter(mutex, asks, seconds, gate, results)
+            await part.enter_mutex(locks.named("the lock"))
 
     asyncio.run(run())
 
 
-def redis(
-    me: int,
-    asks: bool,
-    seconds: float,
-    ports: dict[int, int],
-    gate: BarrierType,
-    results: "multiprocessing.SimpleQueue[Entered]",
-    port: int,
-) -> None:
+def redis(part: Part, port: int) -> None:
     """A client of one Redis: SET NX until it succeeds, then delete."""
     from redis import Redis
 
     client = Redis(port=port)
     client.ping()
-    gate.wait(TOGETHER_S)
-    entered, end = [], time.perf_counter() + seconds
-    while asks and time.perf_counter() < end:
-        began = time.perf_counter()
-        while not client.set("lock", me, nx=True, px=10_000):
+
+    def once(_end: float) -> bool:
+        while not client.set("lock", part.me, nx=True, px=10_000):
             pass
         client.delete("lock")
-        entered.append(time.perf_counter() - began)
-    if asks:
-        results.put(_tally(entered))
-    gate.wait(TOGETHER_S)
+        return True
+
+    part.enter(once)
     client.close()
 
 
-def pysyncobj(
-    me: int,
-    asks: bool,
-    seconds: float,
-    ports: dict[int, int],
-    gate: BarrierType,
-    results: "multiprocessing.SimpleQueue[Entered]",
-) -> None:
+def pysyncobj(part: Part) -> None:
     """A member of a PySyncObj group with its replicated lock manager."""
     from pysyncobj import SyncObj
     from pysyncobj.batteries import ReplLockManager
 
-    where = {member: f"127.0.0.1:{port}" for member, port in ports.items()}
+    listen, others = part.addresses()
     lock = ReplLockManager(autoUnlockTime=75)
-    node = SyncObj(where.pop(me), list(where.values()), consumers=[lock])
+    node = SyncObj(listen, list(others.values()), consumers=[lock])
     while not node.isReady():
         time.sleep(0.01)
-    gate.wait(TOGETHER_S)
-    entered, end = [], time.perf_counter() + seconds
-    while asks and time.perf_counter() < end:
-        began = time.perf_counter()
+
+    def once(end: float) -> bool:
         while not lock.tryAcquire("lock", sync=True, timeout=5):
             if time.perf_counter() > end:
-                break
-        else:
-            lock.release("lock", sync=True, timeout=5)
-            entered.append(time.perf_counter() - began)
-    if asks:
-        results.put(_tally(entered))
-    gate.wait(TOGETHER_S)
+                return False
+        lock.release("lock", sync=True, timeout=5)
+        return True
+
+    part.enter(once)
     node.destroy()
 
 
