@@ -18,7 +18,7 @@ _AROUND = 3  # what the table puts between two columns
 _HOST_WIDTH_KEPT = 28
 _ROWS_IN_TABLE_MAX = 500
 """Rich lays out a cell in about 40 us: ten thousand hosts would wait five seconds."""
-_STYLES = {
+STYLES = {
     Verdict.TRUECHIMER: "green",
     Verdict.FALSETICKER: "bold red",
     Verdict.UNDECIDED: "yellow",
@@ -55,7 +55,7 @@ def _columns(to_reference: bool, authenticated: bool) -> Iterator[_Column]:
     if authenticated:
         yield _Column("proof", lambda row: row.authentication, right=False, worth=8)
     yield _Column("replies", lambda row: f"{row.answered}/{row.samples}", worth=7)
-    yield _Column("verdict", lambda row: Text(row.verdict.value, _STYLES[row.verdict]), right=False)
+    yield _Column("verdict", lambda row: Text(row.verdict.value, STYLES[row.verdict]), right=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clocksync.measuring.result import Verdict
-from clocksync.measuring.table import UNKNOWN, clock_words
+from clocksync.measuring.table import STYLES, UNKNOWN, clock_words
 from clocksync.runtime.units import format_duration, to_seconds
 from clocksync.watching.alarms import Alarm, by_host
 from clocksync.watching.core import Report
@@ -24,15 +24,6 @@ _AROUND = 2
 _HOST_WIDTH_KEPT = 24
 _LINES_AROUND = 9  # what the view needs beside its rows
 _OK = "ok"
-_STYLES = {
-    Verdict.TRUECHIMER: "green",
-    Verdict.FALSETICKER: "bold red",
-    Verdict.UNDECIDED: "yellow",
-    Verdict.UNSYNCHRONISED: "yellow",
-    Verdict.KISS_OF_DEATH: "yellow",
-    Verdict.INVALID: "red",
-    Verdict.UNREACHABLE: "red",
-}
 
 
 @dataclass(slots=True)
@@ -186,10 +177,10 @@ def _standing(line: _Line) -> Text:
     words = _OK if verdict is Verdict.TRUECHIMER else verdict.value
     kinds = [kind for kind in kinds if kind != words]
     if not kinds:
-        return Text(words, _STYLES[verdict])
+        return Text(words, STYLES[verdict])
     if words == _OK:
         return Text(", ".join(kinds), "bold red")
-    return Text.assemble((words, _STYLES[verdict]), (" " + ", ".join(kinds), "bold red"))
+    return Text.assemble((words, STYLES[verdict]), (" " + ", ".join(kinds), "bold red"))
 
 
 def _alarm_text(alarm: Alarm, at_ns: int) -> Text:
