@@ -69,9 +69,7 @@ def cristian(
             show_default=False,
         ),
     ] = None,
-    max_drift: Annotated[
-        float, typer.Option(metavar="PPM", help="Largest rate difference that bounds allow for.")
-    ] = 500.0,
+    max_drift: options.MaxDrift = 500.0,
     max_slew: Annotated[
         float, typer.Option(metavar="PPM", help="How fast the steered clock is slewed.")
     ] = 83_333.333,

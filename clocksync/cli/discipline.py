@@ -22,10 +22,7 @@ def discipline(
     max_poll: Annotated[
         int, typer.Option(metavar="N", help="Ask each host every 2^N s at the least often.")
     ] = 10,
-    timeout: Annotated[
-        int,
-        typer.Option(parser=duration, metavar="DURATION", help="Wait this long for one answer."),
-    ] = "1s",  # type: ignore[assignment]
+    timeout: options.Timeout = "1s",  # type: ignore[assignment]
     min_sources: Annotated[
         int | None,
         typer.Option(

@@ -21,10 +21,7 @@ def doctor(
     samples: Annotated[
         int, typer.Option("--samples", "-n", min=1, max=1000, help="Requests to each host.")
     ] = 8,
-    timeout: Annotated[
-        int,
-        typer.Option(parser=duration, metavar="DURATION", help="Wait this long for one answer."),
-    ] = "1s",  # type: ignore[assignment]
+    timeout: options.Timeout = "1s",  # type: ignore[assignment]
     max_offset: Annotated[
         int,
         typer.Option(

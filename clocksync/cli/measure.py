@@ -44,10 +44,7 @@ def measure(
     burst: Annotated[
         bool, typer.Option("--burst", help="Ask again at once: for your own servers.")
     ] = False,
-    timeout: Annotated[
-        int,
-        typer.Option(parser=duration, metavar="DURATION", help="Wait this long for one answer."),
-    ] = "1s",  # type: ignore[assignment]
+    timeout: options.Timeout = "1s",  # type: ignore[assignment]
     reference: Annotated[
         str | None, typer.Option(metavar="HOST[:PORT]", help="Relate every offset to this host.")
     ] = None,
@@ -67,9 +64,7 @@ def measure(
     source: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Send from this local address.")
     ] = None,
-    max_drift: Annotated[
-        float, typer.Option(metavar="PPM", help="Largest rate difference that bounds allow for.")
-    ] = 500.0,
+    max_drift: options.MaxDrift = 500.0,
     keys: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Symmetric keys, as chrony and ntpsec write them."),

@@ -62,9 +62,7 @@ def mesh(
             "honest ones hold; 0 believes all, for the tightest bounds."
         ),
     ] = 1,
-    max_drift: Annotated[
-        float, typer.Option(metavar="PPM", help="Largest rate difference that bounds allow for.")
-    ] = 500.0,
+    max_drift: options.MaxDrift = 500.0,
     max_offset: Annotated[
         int | None,
         typer.Option(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clocksync.cli import options
-from clocksync.cli.options import duration
 
 if TYPE_CHECKING:
     from clocksync.bounded import BoundedClock
@@ -28,13 +27,8 @@ def now(
     samples: Annotated[
         int, typer.Option("--samples", "-n", min=1, max=10_000, help="Requests to each host.")
     ] = 1,
-    timeout: Annotated[
-        int,
-        typer.Option(parser=duration, metavar="DURATION", help="Wait this long for one answer."),
-    ] = "1s",  # type: ignore[assignment]
-    max_drift: Annotated[
-        float, typer.Option(metavar="PPM", help="Largest rate difference that bounds allow for.")
-    ] = 500.0,
+    timeout: options.Timeout = "1s",  # type: ignore[assignment]
+    max_drift: options.MaxDrift = 500.0,
     chronyd_socket: Annotated[
         str | None,
         typer.Option(

@@ -81,6 +81,12 @@ Rounds = Annotated[
         help="Between rounds of requests; for servers of others 64s.",
     ),
 ]
+Timeout = Annotated[
+    int, typer.Option(parser=duration, metavar="DURATION", help="Wait this long for one answer.")
+]
+MaxDrift = Annotated[
+    float, typer.Option(metavar="PPM", help="Largest rate difference that bounds allow for.")
+]
 
 
 def entries(inventory: Path | None, groups: list[str] | None) -> "tuple[Entry, ...]":

@@ -129,9 +129,7 @@ def receiver(
             help="With --no-two-way: assume that a broadcast reaches all within this time.",
         ),
     ] = None,
-    max_drift: Annotated[
-        float, typer.Option(metavar="PPM", help="Largest rate difference that bounds allow for.")
-    ] = 500.0,
+    max_drift: options.MaxDrift = 500.0,
     offset: peer_options.Offset = "0",
     rate: peer_options.Rate = 0.0,
     key: peer_options.KeyFile = None,

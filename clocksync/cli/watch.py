@@ -18,10 +18,7 @@ def watch(
     burst: Annotated[
         int, typer.Option(min=1, max=16, metavar="N", help="Requests to one host in a round.")
     ] = 2,
-    timeout: Annotated[
-        int,
-        typer.Option(parser=duration, metavar="DURATION", help="Wait this long for one answer."),
-    ] = "1s",  # type: ignore[assignment]
+    timeout: options.Timeout = "1s",  # type: ignore[assignment]
     for_: Annotated[
         int | None,
         typer.Option("--duration", parser=duration, metavar="DURATION", help="End after this."),
