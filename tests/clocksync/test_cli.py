@@ -8,15 +8,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from clocksync.cli import main
 from clocksync.runtime.units import MILLISECOND, SECOND
+from tests.commands import Command, command
 from tests.sockets.servers import (
     SCHEMA,
     Answer,
@@ -30,23 +30,10 @@ from tests.sockets.servers import (
 
 NOBODY = "127.9.9.8:9"
 COMMAND = [sys.executable, "-m", "clocksync"]
-Clocksync = Callable[..., tuple[int, str, str]]
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux has these files")
 
 
-@pytest.fixture
-def clocksync(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Clocksync:
-    """Run a command in this process: exit code, standard output, standard error."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["clocksync", *arguments])
-        with pytest.raises(SystemExit) as leaving:
-            main.run()
-        code = leaving.value.code
-        assert isinstance(code, int)
-        return code, *capsys.readouterr()
-
-    return call
+clocksync = command("clocksync")
 
 
 def measuring(*arguments: str) -> list[str]:
@@ -64,7 +51,7 @@ def end(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     return process.returncode, out or "", err or ""
 
 
-def test_a_good_host_is_a_table_a_sentence_and_exit_code_0(clocksync: Clocksync) -> None:
+def test_a_good_host_is_a_table_a_sentence_and_exit_code_0(clocksync: Command) -> None:
     with Responder(offset_ns=5 * SECOND) as server:
         code, out, err = clocksync(*measuring(server.host))
     assert (code, err) == (0, "")
@@ -72,7 +59,7 @@ def test_a_good_host_is_a_table_a_sentence_and_exit_code_0(clocksync: Clocksync)
     assert "5.00 s slow ±" in out.splitlines()[-1]
 
 
-def test_json_is_one_document_of_the_schema(clocksync: Clocksync) -> None:
+def test_json_is_one_document_of_the_schema(clocksync: Command) -> None:
     with Responder(offset_ns=-SECOND) as server, Responder(kissing(b"\x1b[2J")) as other:
         code, out, err = clocksync(*measuring("--json", server.host, other.host, NOBODY))
     document = json.loads(out)
@@ -86,7 +73,7 @@ def test_json_is_one_document_of_the_schema(clocksync: Clocksync) -> None:
     assert document["combined"]["truechimers"] == [server.host]
 
 
-def test_csv_has_a_line_for_each_host(clocksync: Clocksync) -> None:
+def test_csv_has_a_line_for_each_host(clocksync: Command) -> None:
     with Responder() as server:
         code, out, _ = clocksync(*measuring("--csv", server.host, NOBODY))
     good, bad = csv.DictReader(out.splitlines())
@@ -110,7 +97,7 @@ def test_csv_has_a_line_for_each_host(clocksync: Clocksync) -> None:
     ],
 )
 def test_the_exit_code_says_how_it_went(
-    clocksync: Clocksync, behaviour: Any, more: list[str], expected: int
+    clocksync: Command, behaviour: Any, more: list[str], expected: int
 ) -> None:
     with Responder(behaviour) as server:
         code, out, err = clocksync(*measuring(server.host, *more))
@@ -118,7 +105,7 @@ def test_the_exit_code_says_how_it_went(
     assert server.host in out
 
 
-def test_every_bad_host_gets_one_line(clocksync: Clocksync) -> None:
+def test_every_bad_host_gets_one_line(clocksync: Command) -> None:
     with Responder(silent) as mute, Responder(lying(stratum=16)) as lost, Responder() as server:
         hosts = [mute.host, lost.host, NOBODY, "no..example", server.host]
         code, out, _ = clocksync(*measuring("--timeout", "50ms", *hosts))
@@ -170,7 +157,7 @@ def test_every_bad_host_gets_one_line(clocksync: Clocksync) -> None:
     ],
 )
 def test_a_usage_error_is_one_clean_line_and_exit_code_2(
-    clocksync: Clocksync, arguments: list[str], words: str
+    clocksync: Command, arguments: list[str], words: str
 ) -> None:
     code, out, err = clocksync(*arguments)
     assert (code, out) == (2, "")
@@ -179,7 +166,7 @@ def test_a_usage_error_is_one_clean_line_and_exit_code_2(
     assert err.rstrip("\n").isprintable()
 
 
-def test_no_arguments_at_all_show_the_help_and_are_a_usage_error(clocksync: Clocksync) -> None:
+def test_no_arguments_at_all_show_the_help_and_are_a_usage_error(clocksync: Command) -> None:
     code, out, err = clocksync()
     assert code == 2
     assert "measure" in (out + err)
@@ -187,7 +174,7 @@ def test_no_arguments_at_all_show_the_help_and_are_a_usage_error(clocksync: Cloc
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["measure", "-h"], ["now", "--help"]])
-def test_help_is_no_error(clocksync: Clocksync, arguments: list[str]) -> None:
+def test_help_is_no_error(clocksync: Command, arguments: list[str]) -> None:
     code, out, err = clocksync(*arguments)
     assert (code, err) == (0, "")
     assert "Usage" in out
@@ -302,7 +289,7 @@ def _read_all(descriptor: int) -> str:
     return b"".join(parts).decode()
 
 
-def test_now_tells_an_interval_that_contains_the_server_time(clocksync: Clocksync) -> None:
+def test_now_tells_an_interval_that_contains_the_server_time(clocksync: Command) -> None:
     with Responder(offset_ns=3600 * SECOND) as server:
         earliest = server.clock.read()
         code, out, err = clocksync("now", "--json", server.host)
@@ -316,7 +303,7 @@ def test_now_tells_an_interval_that_contains_the_server_time(clocksync: Clocksyn
     assert 0 < told["error_bound_s"] < 60
 
 
-def test_now_for_people_is_three_lines(clocksync: Clocksync) -> None:
+def test_now_for_people_is_three_lines(clocksync: Command) -> None:
     with Responder() as server:
         code, out, _ = clocksync("now", server.host)
     assert code == 0
@@ -334,7 +321,7 @@ def test_now_for_people_is_three_lines(clocksync: Clocksync) -> None:
     ],
 )
 def test_now_says_why_there_is_no_time(
-    clocksync: Clocksync, offsets: list[int], behaviour: Any, expected: int, words: str
+    clocksync: Command, offsets: list[int], behaviour: Any, expected: int, words: str
 ) -> None:
     responders = [Responder(behaviour, offset_ns=offset) for offset in offsets]
     for responder in responders:
@@ -351,7 +338,7 @@ def test_now_says_why_there_is_no_time(
 
 
 def test_now_without_a_host_and_without_chronyd_says_what_to_do(
-    clocksync: Clocksync, monkeypatch: pytest.MonkeyPatch
+    clocksync: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clocksync.chronyd.find_chronyc", lambda: None)
     code, out, err = clocksync("now")

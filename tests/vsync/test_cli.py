@@ -1,17 +1,13 @@
 """The command line: what it prints, what it writes, how it ends."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from vsync.cli import main
+from tests.commands import Command, command
 from vsync.engine import Engine
 from vsync.events import Messages
-
-Vsync = Callable[..., tuple[int, str, str]]
 
 
 class Forgetful(Engine):
@@ -35,26 +31,13 @@ class Raising(Engine):
         raise RuntimeError("planted")
 
 
-@pytest.fixture
-def vsync(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Vsync:
-    """Run the command in this process: exit code, standard output, standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vsync", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main.run()
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int), code
-        return code, out, err
-
-    return run
+vsync = command("vsync")
 
 
 BRIEF = ("simulate", "--seconds", 0.3, "--seed", 4, "--show", "nothing")
 
 
-def test_a_run_is_summed_up_and_judged(vsync: Vsync) -> None:
+def test_a_run_is_summed_up_and_judged(vsync: Command) -> None:
     code, out, err = vsync(*BRIEF)
     assert (code, err) == (0, "")
     assert out.startswith("seed 4, 3 nodes, 1 faults:")
@@ -62,7 +45,7 @@ def test_a_run_is_summed_up_and_judged(vsync: Vsync) -> None:
     assert out.endswith("every promise was kept\n")
 
 
-def test_the_same_seed_gives_the_same_history(vsync: Vsync, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_history(vsync: Command, tmp_path: Path) -> None:
     for name in ("one", "two"):
         vsync(*BRIEF, "--history", tmp_path / name)
     text = (tmp_path / "one").read_text()
@@ -71,7 +54,7 @@ def test_the_same_seed_gives_the_same_history(vsync: Vsync, tmp_path: Path) -> N
 
 
 def test_a_history_is_written_anew_and_can_be_checked_and_drawn(
-    vsync: Vsync, tmp_path: Path
+    vsync: Command, tmp_path: Path
 ) -> None:
     path = tmp_path / "h.jsonl"
     path.write_text("rubbish\n")
@@ -86,7 +69,7 @@ def test_a_history_is_written_anew_and_can_be_checked_and_drawn(
     assert vsync("explain", path, "--events", "1..20")[1].startswith("<svg")
 
 
-def test_the_transcript_shows_as_much_as_is_asked_for(vsync: Vsync) -> None:
+def test_the_transcript_shows_as_much_as_is_asked_for(vsync: Command) -> None:
     lengths = []
     for show in ("nothing", "changes", "messages", "frames"):
         code, out, _ = vsync(*BRIEF[:-1], show, "--faults", "none")
@@ -95,14 +78,14 @@ def test_the_transcript_shows_as_much_as_is_asked_for(vsync: Vsync) -> None:
     assert lengths == sorted(set(lengths)), "each shows more than the one before"
 
 
-def test_faults_are_chosen_by_name(vsync: Vsync, tmp_path: Path) -> None:
+def test_faults_are_chosen_by_name(vsync: Command, tmp_path: Path) -> None:
     path = tmp_path / "h"
     vsync(*BRIEF, "--faults", "restart,lost-disk", "--seconds", 2, "--history", path)
     boots = [e for e in map(json.loads, path.read_text().splitlines()) if e["event"] == "boot"]
     assert {e["storage"] for e in boots} == {"kept", "lost"}
 
 
-def test_another_engine_is_judged_and_found_out(vsync: Vsync, tmp_path: Path) -> None:
+def test_another_engine_is_judged_and_found_out(vsync: Command, tmp_path: Path) -> None:
     path = tmp_path / "h"
     engine = ("--engine", "tests.vsync.test_cli:Forgetful", "--history", path)
     code, out, _ = vsync(*BRIEF, *engine)
@@ -114,7 +97,7 @@ def test_another_engine_is_judged_and_found_out(vsync: Vsync, tmp_path: Path) ->
     assert f"{path}:" in out, "the lines are named"
 
 
-def test_an_engine_that_raises_is_reported_with_its_seed(vsync: Vsync) -> None:
+def test_an_engine_that_raises_is_reported_with_its_seed(vsync: Command) -> None:
     code, out, err = vsync(*BRIEF, "--engine", "tests.vsync.test_cli:Raising")
     assert code == 1
     assert "seed 4" in out
@@ -137,7 +120,7 @@ def test_an_engine_that_raises_is_reported_with_its_seed(vsync: Vsync) -> None:
     ],
 )
 def test_wrong_usage_is_one_line_and_a_two(
-    vsync: Vsync, arguments: tuple[str, ...], says: str
+    vsync: Command, arguments: tuple[str, ...], says: str
 ) -> None:
     code, out, err = vsync(*arguments)
     assert (code, out) == (2, "")
@@ -145,7 +128,7 @@ def test_wrong_usage_is_one_line_and_a_two(
     assert len(err.splitlines()) == 1
 
 
-def test_a_file_that_is_no_history_is_told_with_its_line(vsync: Vsync, tmp_path: Path) -> None:
+def test_a_file_that_is_no_history_is_told_with_its_line(vsync: Command, tmp_path: Path) -> None:
     path = tmp_path / "notes"
     for text, says in (
         ("hello\n", "notes:1: no JSON"),
@@ -159,7 +142,7 @@ def test_a_file_that_is_no_history_is_told_with_its_line(vsync: Vsync, tmp_path:
         assert len(err.splitlines()) == 1
 
 
-def test_the_events_to_draw_are_two_numbers(vsync: Vsync, tmp_path: Path) -> None:
+def test_the_events_to_draw_are_two_numbers(vsync: Command, tmp_path: Path) -> None:
     path = tmp_path / "h"
     vsync(*BRIEF, "--history", path)
     for text in ("5", "a..b", "1..", "..9"):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -11,30 +10,17 @@ from typing import Any
 import jsonschema
 import pytest
 
-from clocksync.cli import main
 from clocksync.gnss.simulation import WHEN
 from clocksync.runtime.units import SECOND
 from tests.clocksync.gnss.sky import Site, gps, navigation, observations_2, observations_3
+from tests.commands import Command, command
 
 DATA = Path(__file__).parents[2] / "data" / "gnss"
 AUSTRALIA = [str(DATA / "14601736.18o"), str(DATA / "14601736.18n")]
 SCHEMA = json.loads(resources.files("clocksync").joinpath("schemas/gnss-1.json").read_text())
-Clocksync = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def clocksync(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Clocksync:
-    """Run ``clocksync gnss`` in this process: exit code, standard output, standard error."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["clocksync", "gnss", *arguments])
-        with pytest.raises(SystemExit) as leaving:
-            main.run()
-        code = leaving.value.code
-        assert isinstance(code, int)
-        return code, *capsys.readouterr()
-
-    return call
+clocksync = command("clocksync", "gnss")
 
 
 @pytest.fixture
@@ -56,7 +42,7 @@ def document(text: str) -> Any:
     return parsed
 
 
-def test_the_document_is_as_the_schema_says(clocksync: Clocksync) -> None:
+def test_the_document_is_as_the_schema_says(clocksync: Command) -> None:
     code, out, err = clocksync(*AUSTRALIA, "--json")
     parsed = document(out)
     assert (code, err) == (0, "")
@@ -76,7 +62,7 @@ def test_the_document_is_as_the_schema_says(clocksync: Clocksync) -> None:
     assert parsed["summary"]["horizontal_error_m"]["max"] < 30
 
 
-def test_each_epoch_is_a_line_so_that_it_streams(clocksync: Clocksync) -> None:
+def test_each_epoch_is_a_line_so_that_it_streams(clocksync: Command) -> None:
     _, out, _ = clocksync(*AUSTRALIA, "--json")
     lines = out.splitlines()
     assert len(lines) == 5
@@ -84,7 +70,7 @@ def test_each_epoch_is_a_line_so_that_it_streams(clocksync: Clocksync) -> None:
         assert json.loads(line.rstrip(","))["status"] == "solved"
 
 
-def test_the_table_tells_clock_bound_and_who_was_left_out(clocksync: Clocksync) -> None:
+def test_the_table_tells_clock_bound_and_who_was_left_out(clocksync: Command) -> None:
     code, out, err = clocksync(*AUSTRALIA)
     assert (code, err) == (0, "")
     assert re.search(r"2018-06-22 06:17:30\.0 +65\.1\d us slow +± \d+ ns", out)
@@ -96,7 +82,7 @@ def test_the_table_tells_clock_bound_and_who_was_left_out(clocksync: Clocksync) 
 
 
 def test_a_long_file_fills_no_more_rows_than_asked(
-    clocksync: Clocksync, files: Callable[..., list[str]]
+    clocksync: Command, files: Callable[..., list[str]]
 ) -> None:
     code, out, _ = clocksync(
         *files(Site(gps(), clock_error_ns=1e6, drift_ppb=250.0), 3000), "--rows", "9"
@@ -108,7 +94,7 @@ def test_a_long_file_fills_no_more_rows_than_asked(
 
 
 def test_millisecond_jumps_of_the_clock_are_counted_and_do_not_spoil_the_drift(
-    clocksync: Clocksync, files: Callable[..., list[str]]
+    clocksync: Command, files: Callable[..., list[str]]
 ) -> None:
     site = Site(gps(), clock_error_ns=300_000.0, drift_ppb=2_000.0)
     times = [WHEN + second * SECOND for second in range(0, 1200, 30)]
@@ -126,7 +112,7 @@ def test_millisecond_jumps_of_the_clock_are_counted_and_do_not_spoil_the_drift(
 
 
 def test_a_header_without_a_position_is_no_matter(
-    clocksync: Clocksync, files: Callable[..., list[str]]
+    clocksync: Command, files: Callable[..., list[str]]
 ) -> None:
     text = observations_2(Site(gps()), [WHEN], position=False)
     code, out, _ = clocksync(*files(Site(gps()), text=text), "--json")
@@ -138,7 +124,7 @@ def test_a_header_without_a_position_is_no_matter(
 
 
 def test_no_ephemeris_in_time_is_unsolved_and_exits_with_1(
-    clocksync: Clocksync, files: Callable[..., list[str]]
+    clocksync: Command, files: Callable[..., list[str]]
 ) -> None:
     site = Site(gps())
     text = observations_3(site, [WHEN + 3 * 3600 * SECOND])
@@ -153,7 +139,7 @@ def test_no_ephemeris_in_time_is_unsolved_and_exits_with_1(
 
 
 def test_a_truncated_file_is_used_as_far_as_it_goes_and_exits_with_1(
-    clocksync: Clocksync, files: Callable[..., list[str]]
+    clocksync: Command, files: Callable[..., list[str]]
 ) -> None:
     site = Site(gps())
     times = [WHEN, WHEN + 30 * SECOND]
@@ -185,7 +171,7 @@ def test_a_truncated_file_is_used_as_far_as_it_goes_and_exits_with_1(
     ],
 )
 def test_unusable_input_is_one_line_and_exits_with_2(
-    clocksync: Clocksync, arguments: list[str], says: str
+    clocksync: Command, arguments: list[str], says: str
 ) -> None:
     code, out, err = clocksync(*arguments)
     assert (code, out) == (2, "")
@@ -194,7 +180,7 @@ def test_unusable_input_is_one_line_and_exits_with_2(
 
 
 def test_a_file_whose_epochs_are_all_rubbish_is_unusable(
-    clocksync: Clocksync, files: Callable[..., list[str]]
+    clocksync: Command, files: Callable[..., list[str]]
 ) -> None:
     text = observations_3(Site(gps()), [WHEN]).split("> ")[0] + "> what is this\nrubbish\n"
     code, out, err = clocksync(*files(Site(gps()), text=text))
@@ -206,7 +192,7 @@ def test_a_file_whose_epochs_are_all_rubbish_is_unusable(
 
 @pytest.mark.parametrize("name", ["fix.png", "fix.svg"])
 def test_a_plot_is_drawn(
-    name: str, clocksync: Clocksync, files: Callable[..., list[str]], tmp_path: Path
+    name: str, clocksync: Command, files: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     target = tmp_path / name
     code, _, _ = clocksync(*files(Site(gps(), drift_ppb=100.0)), "--plot", str(target))
@@ -216,7 +202,7 @@ def test_a_plot_is_drawn(
 
 
 def test_a_plot_of_nothing_is_refused(
-    clocksync: Clocksync, files: Callable[..., list[str]], tmp_path: Path
+    clocksync: Command, files: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     text = observations_3(Site(gps()), [WHEN + 9 * 3600 * SECOND])
     code, _, err = clocksync(*files(Site(gps()), text=text), "--plot", str(tmp_path / "x.png"))
@@ -224,7 +210,7 @@ def test_a_plot_of_nothing_is_refused(
     assert "no epoch was solved" in err
 
 
-def test_the_lesson_says_what_a_microsecond_does(clocksync: Clocksync) -> None:
+def test_the_lesson_says_what_a_microsecond_does(clocksync: Command) -> None:
     code, out, _ = clocksync("--simulate")
     assert code == 0
     assert "c times 1.00 us is 300 m" in out
@@ -240,14 +226,14 @@ def test_the_lesson_says_what_a_microsecond_does(clocksync: Clocksync) -> None:
     ],
 )
 def test_the_lesson_says_what_a_lie_does(
-    clocksync: Clocksync, satellites: str, code: int, says: str
+    clocksync: Command, satellites: str, code: int, says: str
 ) -> None:
     got, out, _ = clocksync("--simulate", "--satellites", satellites, "--lie", "any")
     assert got == code
     assert says in " ".join(out.split())
 
 
-def test_the_simulation_as_a_document_has_the_truth_beside_the_answer(clocksync: Clocksync) -> None:
+def test_the_simulation_as_a_document_has_the_truth_beside_the_answer(clocksync: Command) -> None:
     code, out, _ = clocksync("--simulate", "--satellites", "4", "--lie", "any", "--json")
     parsed = document(out)
     assert code == 1

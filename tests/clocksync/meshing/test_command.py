@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import sys
 from dataclasses import replace
 from importlib import resources
 
@@ -12,7 +11,6 @@ import pytest
 from rich.console import Console
 
 import clocksync
-from clocksync.cli import main
 from clocksync.meshing.coordinator import Collected, Host, Trouble
 from clocksync.meshing.report import to_json
 from clocksync.meshing.result import HostState, MeshResult, Pair, Path
@@ -23,6 +21,9 @@ from clocksync.meshing.table import asymmetries, render
 from clocksync.runtime.errors import BadConfig
 from clocksync.runtime.interval import Interval
 from clocksync.runtime.units import SECOND
+from tests.commands import command
+
+typed = command("clocksync")
 
 SCHEMA = json.loads(resources.files("clocksync").joinpath("schemas/mesh-1.json").read_text())
 
@@ -150,24 +151,19 @@ def test_settings_that_cannot_be_are_refused(changes, message):
         (["agent", "--id", "1"], "Missing option"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(arguments, message, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["clocksync", *arguments])
-    with pytest.raises(SystemExit) as leaving:
-        main.run()
-    told = capsys.readouterr().err
-    assert leaving.value.code == 2
+def test_bad_input_is_one_line_and_exit_code_2(arguments, message, typed):
+    code, _, told = typed(*arguments)
+    assert code == 2
     assert re.search(message, told), told
     assert len(told.splitlines()) == 1
 
 
-def test_hosts_that_are_not_there_are_named_and_nothing_is_told(monkeypatch, capsys):
+def test_hosts_that_are_not_there_are_named_and_nothing_is_told(typed):
     arguments = ["mesh", "127.9.9.1:9", "127.9.9.2:9", "--timeout", "200ms", "--json"]
-    monkeypatch.setattr(sys, "argv", ["clocksync", *arguments])
-    with pytest.raises(SystemExit) as leaving:
-        main.run()
-    document = json.loads(capsys.readouterr().out)
+    code, output, _ = typed(*arguments)
+    document = json.loads(output)
     jsonschema.validate(document, SCHEMA)
-    assert leaving.value.code == 2
+    assert code == 2
     assert [len(host["troubles"]) for host in document["hosts"]] == [1, 1]
 
 

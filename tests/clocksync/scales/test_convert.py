@@ -13,29 +13,25 @@ from typing import Any
 import jsonschema
 import pytest
 
-from clocksync.cli import main
 from clocksync.runtime.clocks import SystemClock
 from clocksync.scales import BUILT_IN, Leaps, Scale, UtcTime, format_list, sources
 from tests.clocksync.scales.test_leaps import NEGATIVE
+from tests.commands import Command, command
 
 SCHEMA = json.loads(resources.files("clocksync").joinpath("schemas/convert-1.json").read_text())
-Convert = Callable[..., tuple[int, str, str]]
+
+typed = command("clocksync", "convert")
 
 
 @pytest.fixture
-def convert(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Convert:
+def convert(typed: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run the command on 2026-11-26 with the built-in table: exit code, output, errors."""
     monkeypatch.setattr(sources, "find_leaps", lambda: Leaps(BUILT_IN, (BUILT_IN,)))
     monkeypatch.setattr(SystemClock, "read", lambda _: UtcTime.parse("2026-11-26").posix_ns)
 
     def call(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["clocksync", "convert", *arguments])
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        with pytest.raises(SystemExit) as leaving:
-            main.run()
-        code = leaving.value.code
-        assert isinstance(code, int)
-        return code, *capsys.readouterr()
+        return typed(*arguments)
 
     return call
 
@@ -47,7 +43,7 @@ def document(output: str) -> dict[str, Any]:
     return parsed
 
 
-def test_a_leap_second_is_told_in_every_scale(convert: Convert) -> None:
+def test_a_leap_second_is_told_in_every_scale(convert: Command) -> None:
     code, output, errors = convert("2016-12-31T23:59:60.5Z", "--json")
     assert (code, errors) == (0, "")
     parsed = document(output)
@@ -115,7 +111,7 @@ def test_a_leap_second_is_told_in_every_scale(convert: Convert) -> None:
     }
 
 
-def test_both_times_of_an_ambiguous_number_are_given(convert: Convert) -> None:
+def test_both_times_of_an_ambiguous_number_are_given(convert: Command) -> None:
     code, output, _ = convert("1483228800.5", "--to", "utc", "--json")
     (conversion,) = document(output)["conversions"]
     assert code == 0
@@ -129,7 +125,7 @@ def test_both_times_of_an_ambiguous_number_are_given(convert: Convert) -> None:
     assert "means 2 times; number 2:" in text
 
 
-def test_several_values_come_from_arguments_and_standard_input_in_order(convert: Convert) -> None:
+def test_several_values_come_from_arguments_and_standard_input_in_order(convert: Command) -> None:
     lines = "# a comment\n\n  gps:0:0\nnow\n"
     code, output, errors = convert("1970-01-01", "-", "utc:2000-01-01", "--csv", stdin=lines)
     assert (code, errors) == (0, "")
@@ -142,7 +138,7 @@ def test_several_values_come_from_arguments_and_standard_input_in_order(convert:
     assert (code, output.split()[-1]) == (0, "1000000000.000000000")
 
 
-def test_scales_are_told_in_the_order_they_were_named_in(convert: Convert) -> None:
+def test_scales_are_told_in_the_order_they_were_named_in(convert: Command) -> None:
     _, output, _ = convert("2000-01-01", "--to", "gps,Unix", "--to", "smear,gps")
     told = [line.split()[0] for line in output.splitlines()[1:]]
     assert told == ["gps", "posix", "smeared"]
@@ -166,7 +162,7 @@ def test_scales_are_told_in_the_order_they_were_named_in(convert: Convert) -> No
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
-    convert: Convert, arguments: list[str], says: str
+    convert: Command, arguments: list[str], says: str
 ) -> None:
     code, output, errors = convert(*arguments)
     assert (code, output) == (2, "")
@@ -174,7 +170,7 @@ def test_bad_input_is_one_line_and_exit_2(
     assert errors.count("\n") == 1
 
 
-def test_one_bad_value_among_good_ones_is_told_and_the_others_converted(convert: Convert) -> None:
+def test_one_bad_value_among_good_ones_is_told_and_the_others_converted(convert: Command) -> None:
     code, output, errors = convert("5", "2016-02-30", "6", "--to", "posix", "--json")
     assert code == 2
     assert errors == "clocksync: 2016-02-30: there is no day 2016-02-30\n"
@@ -184,7 +180,7 @@ def test_one_bad_value_among_good_ones_is_told_and_the_others_converted(convert:
     assert conversions[1]["instants"] == []
 
 
-def test_a_scale_that_was_asked_for_and_has_no_such_time_is_exit_1(convert: Convert) -> None:
+def test_a_scale_that_was_asked_for_and_has_no_such_time_is_exit_1(convert: Command) -> None:
     code, output, _ = convert("1975-01-01", "--to", "utc,gps", "--json")
     assert code == 1
     (instant,) = document(output)["conversions"][0]["instants"]
@@ -195,7 +191,7 @@ def test_a_scale_that_was_asked_for_and_has_no_such_time_is_exit_1(convert: Conv
 
 @pytest.mark.parametrize("scale", Scale)
 def test_before_1972_and_1970_every_scale_gives_a_value_or_a_reason(
-    convert: Convert, scale: str
+    convert: Command, scale: str
 ) -> None:
     for text in ("1969-07-20T20:17:40Z", "1971-12-31T23:59:59.5", "0001-01-01", "tai:-1", "@-1"):
         code, output, errors = convert(text, "--to", scale, "--json")
@@ -216,7 +212,7 @@ def leap_file(tmp_path: Path) -> Callable[[str], str]:
 
 
 def test_what_rests_on_an_expired_list_is_exit_1_unless_allowed(
-    convert: Convert, leap_file: Callable[[str], str]
+    convert: Command, leap_file: Callable[[str], str]
 ) -> None:
     old = type(BUILT_IN)(BUILT_IN.leaps, UtcTime.parse("2020-06-28").posix_ns, "old")
     file = ["--leap-file", leap_file(format_list(old))]
@@ -236,7 +232,7 @@ def test_what_rests_on_an_expired_list_is_exit_1_unless_allowed(
 
 
 def test_an_expired_list_is_good_for_earlier_times_and_says_so(
-    convert: Convert, leap_file: Callable[[str], str]
+    convert: Command, leap_file: Callable[[str], str]
 ) -> None:
     old = type(BUILT_IN)(BUILT_IN.leaps, UtcTime.parse("2020-06-28").posix_ns, "old")
     file = leap_file(format_list(old))
@@ -258,7 +254,7 @@ def test_an_expired_list_is_good_for_earlier_times_and_says_so(
     ids=["altered", "cut", "rubbish", "empty"],
 )
 def test_a_damaged_leap_file_is_one_line_and_exit_2(
-    convert: Convert, leap_file: Callable[[str], str], damage: Callable[[str], str], says: str
+    convert: Command, leap_file: Callable[[str], str], damage: Callable[[str], str], says: str
 ) -> None:
     file = leap_file(damage(format_list(BUILT_IN)))
     code, output, errors = convert("now", "--leap-file", file)
@@ -268,7 +264,7 @@ def test_a_damaged_leap_file_is_one_line_and_exit_2(
 
 
 def test_a_negative_leap_second_of_a_given_file_works(
-    convert: Convert, leap_file: Callable[[str], str]
+    convert: Command, leap_file: Callable[[str], str]
 ) -> None:
     file = ["--leap-file", leap_file(format_list(NEGATIVE))]
     code, output, _ = convert("2029-06-30T23:59:58Z", "tai:2029-07-01T00:00:35", "--csv", *file)
@@ -290,7 +286,7 @@ def test_a_negative_leap_second_of_a_given_file_works(
 
 
 def test_cautions_about_the_lists_found_are_told(
-    convert: Convert, monkeypatch: pytest.MonkeyPatch
+    convert: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = Leaps(BUILT_IN, (BUILT_IN,), ("a list is broken; it is not used",))
     monkeypatch.setattr(sources, "find_leaps", lambda: found)
@@ -300,7 +296,7 @@ def test_cautions_about_the_lists_found_are_told(
     assert document(output)["leap_seconds"]["cautions"] == ["a list is broken; it is not used"]
 
 
-def test_the_leap_seconds_and_their_sources_are_shown(convert: Convert) -> None:
+def test_the_leap_seconds_and_their_sources_are_shown(convert: Command) -> None:
     code, output, errors = convert("--leaps")
     assert (code, errors) == (0, "")
     lines = output.splitlines()

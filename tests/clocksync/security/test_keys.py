@@ -2,8 +2,6 @@
 
 import os
 import stat
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,28 +9,13 @@ import pytest
 from clocksync.security import keys
 from clocksync.security.keyring import KeyRing
 from tests.clocksync.security.talk import Talk, ring
-from vsync.cli import main
-
-Vsync = Callable[..., tuple[int, str, str]]
+from tests.commands import Command, command
 
 SECRET = "ab" * 32
 LINE = f"1 used {SECRET}\n"
 
 
-@pytest.fixture
-def vsync(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Vsync:
-    """Run ``vsync key`` in this process: exit code, standard output, standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vsync", "key", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main.run()
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int), code
-        return code, out, err
-
-    return run
+vsync = command("vsync", "key")
 
 
 @pytest.fixture
@@ -55,7 +38,7 @@ def secrets(file: Path) -> list[str]:
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
 def test_a_generated_file_is_its_owners_only_whatever_the_umask(
-    vsync: Vsync, file: Path, umask: int
+    vsync: Command, file: Path, umask: int
 ) -> None:
     before = os.umask(umask)
     try:
@@ -74,13 +57,13 @@ def test_a_generated_file_is_its_owners_only_whatever_the_umask(
     assert made.sealing.secret.hex() not in out
 
 
-def test_no_two_generated_keys_are_alike(vsync: Vsync, tmp_path: Path) -> None:
+def test_no_two_generated_keys_are_alike(vsync: Command, tmp_path: Path) -> None:
     for name in ("a", "b"):
         vsync("generate", tmp_path / name)
     assert secrets(tmp_path / "a") != secrets(tmp_path / "b")
 
 
-def test_nothing_is_overwritten(vsync: Vsync, file: Path, tmp_path: Path) -> None:
+def test_nothing_is_overwritten(vsync: Command, file: Path, tmp_path: Path) -> None:
     write(file, "something dear\n", 0o644)
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "nowhere")
@@ -94,7 +77,7 @@ def test_nothing_is_overwritten(vsync: Vsync, file: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_group_lives_on_a_generated_file(vsync: Vsync, file: Path) -> None:
+def test_a_group_lives_on_a_generated_file(vsync: Command, file: Path) -> None:
     vsync("generate", file)
     talk = Talk(1, 2, keys=keys.read(file)).acquainted()
     for _ in range(3):
@@ -105,7 +88,7 @@ def test_a_group_lives_on_a_generated_file(vsync: Vsync, file: Path) -> None:
             assert talk.understands(2, 1)
 
 
-def test_a_rotation_has_three_steps_and_says_what_comes_next(vsync: Vsync, file: Path) -> None:
+def test_a_rotation_has_three_steps_and_says_what_comes_next(vsync: Command, file: Path) -> None:
     vsync("generate", file)
     (old,) = secrets(file)
     file.chmod(0o400)
@@ -137,7 +120,7 @@ def test_a_rotation_has_three_steps_and_says_what_comes_next(vsync: Vsync, file:
     assert list(file.parent.iterdir()) == [file], "nothing is left beside it"
 
 
-def test_show_tells_numbers_and_which_is_used_never_a_secret(vsync: Vsync, file: Path) -> None:
+def test_show_tells_numbers_and_which_is_used_never_a_secret(vsync: Command, file: Path) -> None:
     write(file, f"# note\n\n7 accepted {SECRET}\r\n  8 used {'cd' * 32}  ")
     code, out, err = vsync("show", file)
     assert (code, err) == (0, "")
@@ -156,7 +139,7 @@ def test_what_is_written_is_read_again(file: Path) -> None:
     assert keys.read(file) == made
 
 
-def test_a_link_to_a_key_file_stays_a_link(vsync: Vsync, file: Path, tmp_path: Path) -> None:
+def test_a_link_to_a_key_file_stays_a_link(vsync: Command, file: Path, tmp_path: Path) -> None:
     vsync("generate", file)
     link = tmp_path / "link"
     link.symlink_to(file)
@@ -168,7 +151,7 @@ def test_a_link_to_a_key_file_stays_a_link(vsync: Vsync, file: Path, tmp_path: P
 @pytest.mark.parametrize("bits", [0o640, 0o604, 0o620, 0o602, 0o660, 0o644, 0o777, 0o610])
 @pytest.mark.parametrize("command", ["show", "rotate"])
 def test_a_file_open_to_others_is_refused(
-    vsync: Vsync, file: Path, command: str, bits: int
+    vsync: Command, file: Path, command: str, bits: int
 ) -> None:
     write(file, LINE, bits)
     code, out, err = vsync(command, file)
@@ -180,7 +163,7 @@ def test_a_file_open_to_others_is_refused(
 
 
 def test_a_name_with_a_space_is_quoted_where_it_is_to_be_typed(
-    vsync: Vsync, tmp_path: Path
+    vsync: Command, tmp_path: Path
 ) -> None:
     file = tmp_path / "my key"
     write(file, LINE, 0o644)
@@ -214,7 +197,7 @@ BAD = [
 @pytest.mark.parametrize(("what", "text", "says"), BAD, ids=[what for what, *_ in BAD])
 @pytest.mark.parametrize("command", ["show", "rotate"])
 def test_a_bad_file_is_one_line_and_a_one_and_no_secret(
-    vsync: Vsync, file: Path, command: str, what: str, text: str | bytes, says: str
+    vsync: Command, file: Path, command: str, what: str, text: str | bytes, says: str
 ) -> None:
     write(file, text)
     before = file.read_bytes()
@@ -228,12 +211,12 @@ def test_a_bad_file_is_one_line_and_a_one_and_no_secret(
     assert file.read_bytes() == before
 
 
-def test_what_is_no_file_is_refused_and_nothing_waits(vsync: Vsync, tmp_path: Path) -> None:
+def test_what_is_no_file_is_refused_and_nothing_waits(vsync: Command, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe, 0o600)
     for name in (pipe, tmp_path):
-        for command in ("show", "rotate"):
-            code, out, err = vsync(command, name)
+        for verb in ("show", "rotate"):
+            code, out, err = vsync(verb, name)
             assert (code, out) == (2, "")
             assert f"{name} is no regular file" in err
             assert len(err.splitlines()) == 1
@@ -250,7 +233,7 @@ def test_what_is_no_file_is_refused_and_nothing_waits(vsync: Vsync, tmp_path: Pa
         (("show", "a", "b"), "unexpected extra argument"),
     ],
 )
-def test_wrong_usage_is_one_line_and_a_two(vsync: Vsync, arguments, says) -> None:
+def test_wrong_usage_is_one_line_and_a_two(vsync: Command, arguments, says) -> None:
     code, out, err = vsync(*arguments)
     assert (code, out) == (2, "")
     assert says in err
@@ -263,7 +246,7 @@ def full(*_: object) -> None:
 
 @pytest.mark.parametrize("where", [(os, "fsync", full), (Path, "replace", full)])
 def test_a_disk_that_fails_leaves_the_old_file_and_nothing_beside_it(
-    vsync: Vsync, file: Path, monkeypatch: pytest.MonkeyPatch, where: tuple[object, str, object]
+    vsync: Command, file: Path, monkeypatch: pytest.MonkeyPatch, where: tuple[object, str, object]
 ) -> None:
     write(file, LINE)
     monkeypatch.setattr(*where)
@@ -273,7 +256,7 @@ def test_a_disk_that_fails_leaves_the_old_file_and_nothing_beside_it(
 
 
 def test_a_disk_that_fails_leaves_no_half_of_a_new_file(
-    vsync: Vsync, file: Path, monkeypatch: pytest.MonkeyPatch
+    vsync: Command, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "fsync", full)
     assert vsync("generate", file) == (2, "", f"vsync: {file}: No space left on device\n")
@@ -288,7 +271,7 @@ def test_the_file_is_what_its_header_says(file: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
-def test_a_rotated_file_keeps_its_owner(vsync: Vsync, file: Path) -> None:
+def test_a_rotated_file_keeps_its_owner(vsync: Command, file: Path) -> None:
     write(file, LINE)
     os.chown(file, 12345, 54321)
     vsync("rotate", file)

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from clocksync.security import keys
+from tests.commands import command
 from tests.vsync.node.loopback import free_ports
-from vsync.cli import main
 from vsync.node.joining import join
 
 pytestmark = pytest.mark.slow
@@ -24,18 +24,7 @@ ENDS_S = 60
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture
-def vsync(monkeypatch, capsys):
-    """Run the command in this process: exit code, standard output, standard error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["vsync", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main.run()
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return run
+vsync = command("vsync")
 
 
 @pytest.fixture

@@ -1,15 +1,14 @@
 """``vsync timestamps``: what it says of good histories, of bad ones, and of what is none."""
 
 import json
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from tests.cluster import ring_time
+from tests.commands import command
 from vsync.check.times import Spread, survey
-from vsync.cli import main
 
 SCHEMA = json.loads(
     (Path(__file__).parents[3] / "vsync/schemas/timestamps-1.json").read_text(encoding="utf-8")
@@ -45,16 +44,7 @@ def delivery(number, timestamp, *, error=50, flags=(), origin=1):
     }
 
 
-@pytest.fixture
-def vsync(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["vsync", "timestamps", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main.run()
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return run
+vsync = command("vsync", "timestamps")
 
 
 def written(path, events):
