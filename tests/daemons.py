@@ -192,15 +192,7 @@ def chrony_query(
         line = f"server {server} port {port} iburst maxsamples 1 {options}"
         arguments = [*_chronyd(), "-Q", "-t", str(wait_s), *_private(folder)]
         arguments += [*extra.splitlines(), line]
-        finished = subprocess.run(
-            host.command(arguments) if host else arguments,
-            env=peers.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_COMMAND_TIMEOUT_S,
-            check=False,
-        )
+        finished = _finished(arguments, host)
     said = finished.stdout + finished.stderr
     match = re.search(r"System clock wrong by (\S+) seconds", said)
     if not match:
@@ -410,7 +402,14 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 def _run(arguments: list[str], host: Host | None = None) -> str:
     arguments = [*_command(arguments[0]), *arguments[1:]]
-    finished = subprocess.run(
+    finished = _finished(arguments, host)
+    if finished.returncode:
+        raise DaemonFailed(f"{arguments[0]}: {finished.stdout}{finished.stderr}")
+    return finished.stdout
+
+
+def _finished(arguments: list[str], host: Host | None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
         host.command(arguments) if host else arguments,
         env=peers.environment(),
         stdin=subprocess.DEVNULL,
@@ -419,6 +418,3 @@ def _run(arguments: list[str], host: Host | None = None) -> str:
         timeout=_COMMAND_TIMEOUT_S,
         check=False,
     )
-    if finished.returncode:
-        raise DaemonFailed(f"{arguments[0]}: {finished.stdout}{finished.stderr}")
-    return finished.stdout
