@@ -106,7 +106,7 @@ export class Play {
       ...this.catalogue.slice(1).flatMap((stage) => [
         h("h2", {}, stage.title),
         h("div", { class: "cards" },
-          h("a", { class: "card free", href: `#play/${stage.name}` }, h("small", {}, "Play freely"), h("strong", {}, stage.title), h("span", {}, ...rich(stage.intro))),
+          h("a", { class: "card free", href: `#play/${stage.name}` }, h("small", {}, "Play freely"), h("strong", {}, stage.title), sketch(stage.name), h("span", {}, ...rich(stage.intro))),
           ...stage.scenes.map((scene) => card(stage, scene, "A scene")))]));
   }
 
