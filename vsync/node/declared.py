@@ -242,7 +242,8 @@ def ring_key(name: str) -> Key:
         return Key(_yes_or_no, "true or false", "", "")
     if annotation is float:
         return Key(_number, "a number", "", "")
-    return Key(_whole(0, 1 << 62), "a whole number from 0", "", "")
+    low = 0 if name == "accelerated" else 1
+    return Key(_whole(low, 1 << 62), f"a whole number from {low}", "", "")
 
 
 def _two_durations(value: object) -> tuple[int, ...]:

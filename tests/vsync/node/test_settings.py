@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from clocksync.runtime.errors import BadConfig
 from vsync.config import RingConfig
 from vsync.identity import Service
-from vsync.node.declared import DISCOVERY, ELSEWHERE, KEYS, RING, reference
+from vsync.node.declared import DISCOVERY, ELSEWHERE, KEYS, RING, reference, ring_key
 from vsync.node.presets import PRESETS
 from vsync.node.settings import Discovery, Settings, number_of, parse, read_id
 
@@ -134,7 +134,7 @@ def test_every_tunable_can_be_said_once_in_one_place():
         ("ring = 5", "f: ring = 5: allowed is a table, [ring]"),
         ("[ring]\nwindw = 5", "f: ring.windw is no key: did you mean window?"),
         ("[ring]\nwindow = -5", "f: ring.window = -5: allowed is a whole number"),
-        ("[ring]\nwindow = 0", "f: [ring]: window = 0: at least 1"),
+        ("[ring]\nwindow = 0", "f: ring.window = 0: allowed is a whole number from 1"),
         ("[ring]\nwindow = 5000", "window = 5000 must be less than gap_max = 3000"),
         ("[ring]\ntoken_hold = 5", "f: ring.token_hold = 5: allowed is a duration"),
         ("[ring]\nbackoff = '1s'", "allowed is two durations"),
@@ -175,6 +175,28 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=5,
 )
+
+
+WHOLE = {
+    field: int(ring_key(field).allowed.rpartition(" ")[2])
+    for field in RING.values()
+    if ring_key(field).allowed.startswith("a whole number from")
+}
+
+
+def what_is_wrong_with(**settings):
+    try:
+        RingConfig(**settings)
+    except BadConfig as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("field", WHOLE)
+def test_the_least_whole_number_that_is_allowed_is_the_least_that_a_ring_can_have(field):
+    # The least may contradict another setting.
+    assert "at least" not in what_is_wrong_with(**{field: WHOLE[field]})
+    assert f"at least {WHOLE[field]}" in what_is_wrong_with(**{field: WHOLE[field] - 1})
 
 
 @given(st.sampled_from([*KEYS, "ring", "discovery"]), VALUES)
