@@ -22,7 +22,8 @@
 Every replica applies the same commands in the same order, so all have the same state, if `apply`
 depends on nothing else: no clock (``context.timestamp`` is the group's), no randomness (seed a
 generator with the timestamp), no order of a set, no other state. Test yours in the simulator
-(:mod:`vsync.replication.simulation`): it compares the replicas after every message.
+(:mod:`vsync.replication.simulation`): it compares the replicas after every message, if the machine
+has a method ``digest()`` that sums up the state.
 
 Schneider, "Implementing Fault-Tolerant Services Using the State Machine Approach", ACM Computing
 Surveys 22(4), 1990.
