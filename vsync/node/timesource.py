@@ -94,7 +94,7 @@ class Chronyd:
         except NotSynchronised as error:
             if NOT_YET not in error.reason:
                 raise BadConfig(
-                    f"time source chronyd: {error.reason}: start it, or name another source"
+                    f"time source chronyd: {error.reason}; start chronyd, or name another source"
                 ) from None
             self._lost(error.reason)
         self._thread = threading.Thread(target=self._run, name="vsync-chronyd", daemon=True)

@@ -74,7 +74,7 @@ def test_a_chronyd_that_has_no_time_yet_is_waited_for_and_none_at_all_is_not():
     assert len(notes) == 1
     source.renew()
     assert source.now().error < SECOND
-    with pytest.raises(BadConfig, match="time source chronyd: chronyc is not installed: start it"):
+    with pytest.raises(BadConfig, match="chronyc is not installed; start chronyd"):
         Chronyd(notes.append, Daemon(NotSynchronised("chronyc is not installed")))
 
 
@@ -163,7 +163,7 @@ def test_a_source_that_cannot_work_is_told_by_the_commands(monkeypatch, tmp_path
     monkeypatch.setattr(timesource.Chronyd.__init__, "__defaults__", (none,))
     plain = ["--id=1", "--listen=127.0.0.1:0", "--insecure-plaintext", "--status-socket=none"]
     for said, told in (
-        ("chronyd", "time source chronyd: chronyc is not installed: start it, or name another"),
+        ("chronyd", "time source chronyd: chronyc is not installed; start chronyd"),
         ("a b", "'a b' is no host name"),
     ):
         monkeypatch.setattr(sys, "argv", ["vsync", "join", "g", *plain, f"--time-source={said}"])
