@@ -12,12 +12,13 @@ import multiprocessing
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from rich.table import Table
 
 import vsync
-from benchmarks.harness import machine, tell, the_machine_alone
+from benchmarks.harness import Impossible, machine, tell, the_machine_alone
 from benchmarks.results import record
 from clocksync.runtime.units import MICROSECOND
 from ordering.multicast import Group, Order, Rule, join
@@ -30,6 +31,8 @@ TOGETHER = 64
 RING_TOGETHER = 1_000
 """The same on a ring, whose datagrams are larger."""
 LATENCY_SAMPLES = 1_000
+LONGEST_S = 60
+"""How long members wait for each other."""
 RING = "ring"
 
 
@@ -58,16 +61,30 @@ async def _throughput(group: Group, seconds: float) -> tuple[int, float]:
     async with asyncio.TaskGroup() as tasks:
         receiving = tasks.create_task(receive())
         await send()
-        group.note(b"done")
-        await group.wait_for(lambda: len(group.notes) >= len(MEMBERS) - 1, 60)
-        await group.wait_for(lambda: group.member.order.head() is None, 60)
+        group.note(b"%d" % group.member.sent)
+        await _noted(group, 1)
+        everything = group.member.sent + sum(int(said.note) for said in group.notes)
+        await _wait(group, lambda: delivered == everything)
+        # Nobody leaves before all have everything: it may be the one that decides on the order.
+        group.note(b"all")
+        await _noted(group, 2)
         receiving.cancel()
     return delivered, last - first
 
 
+async def _noted(group: Group, times: int) -> None:
+    """Wait until every other member has said something so often."""
+    await _wait(group, lambda: len(group.notes) >= times * (len(MEMBERS) - 1))
+
+
+async def _wait(group: Group, is_so: Callable[[], bool]) -> None:
+    if not await group.wait_for(is_so, LONGEST_S):
+        raise TimeoutError(f"not within {LONGEST_S} s")
+
+
 async def _latency(group: Group, me: int) -> list[int]:
     if me != MEMBERS[-1]:  # not the sequencer, which is the first
-        await group.wait_for(lambda: bool(group.notes), 60)
+        await _wait(group, lambda: bool(group.notes))
         return []
     samples, deliveries = [], group.batches()
     for _ in range(LATENCY_SAMPLES):
@@ -84,14 +101,14 @@ async def _member(me: int, order: str, rule: str, port: int, seconds: float) -> 
     where = _where(port)
     peers = {member: address for member, address in where.items() if member != me}
     async with join(me, listen=where[me], peers=peers, order=order, rule=rule, name="t") as group:
-        await group.reach(20)
+        await group.reach(LONGEST_S)
         throughput = await _throughput(group, seconds)
         links = [link.counters for link in group.member.links.of.values()]
         resent = sum(link.resent for link in links)
     peers = {member: address.replace(str(port), str(port + 1)) for member, address in peers.items()}
     listen = where[me].replace(str(port), str(port + 1))
     async with join(me, listen=listen, peers=peers, order=order, rule=rule, name="l") as group:
-        await group.reach(20)
+        await group.reach(LONGEST_S)
         latency = await _latency(group, me)
     return (*throughput, latency, resent, time.process_time())
 
@@ -172,14 +189,41 @@ def measure(order: str, rule: str, port: int, seconds: float, fast: bool) -> tup
         process = spawn.Process(target=_process, args=given, daemon=True)
         process.start()
         running.append((process, ours))
-    results = [ours.recv() for _, ours in running]
-    for process, _ in running:
-        process.join()
+        theirs.close()  # so that its end is seen here
+    try:
+        results = [ours.recv() for _, ours in running]
+    except EOFError:
+        raise Impossible("a member of the group ended before it was measured") from None
+    finally:
+        for process, _ in running:
+            process.join(LONGEST_S)
     rate = min(delivered / elapsed for delivered, elapsed, *_ in results)
     latency = sorted(sample for result in results for sample in result[2])
     resent = sum(result[3] for result in results)
     median, late = statistics.median(latency), latency[len(latency) * 99 // 100]
     return rate, median / MICROSECOND, late / MICROSECOND, resent
+
+
+def measure_all(given: argparse.Namespace, table: Table) -> dict[str, tuple[float, ...]]:
+    """Fill the table; its figures by row.
+
+    Raises:
+        Impossible: a group did not stay together.
+    """
+    found: dict[str, tuple[float, ...]] = {}
+    with the_machine_alone():
+        for order in map(Order, given.orders):
+            rules = (Rule.SPARING, Rule.FULL) if order is Order.TOTAL else (Rule.SPARING,)
+            for rule in rules:
+                row = measure(order.value, rule.value, given.port, given.seconds, given.fast)
+                how = rule.value if order is Order.TOTAL else ""
+                table.add_row(order.value, how, *(f"{figure:,.0f}" for figure in row))
+                found[f"{order.value}, {how}".removesuffix(", ")] = row
+        for service in given.ring:
+            row = measure(service, RING, given.port, given.seconds, given.fast)
+            table.add_row(f"{service}, on a ring", "", *(f"{figure:,.0f}" for figure in row))
+            found[f"{service}, on a ring"] = row
+    return found
 
 
 def main() -> int:
@@ -194,19 +238,10 @@ def main() -> int:
     table = Table(title="3 members, 64-byte messages, all sending", caption=machine())
     for title in ("order", "acknowledged", "messages/s", "p50 us", "p99 us", "resent"):
         table.add_column(title, justify="left" if title in ("order", "acknowledged") else "right")
-    found: dict[str, tuple[float, ...]] = {}
-    with the_machine_alone():
-        for order in map(Order, given.orders):
-            rules = (Rule.SPARING, Rule.FULL) if order is Order.TOTAL else (Rule.SPARING,)
-            for rule in rules:
-                row = measure(order.value, rule.value, given.port, given.seconds, given.fast)
-                how = rule.value if order is Order.TOTAL else ""
-                table.add_row(order.value, how, *(f"{figure:,.0f}" for figure in row))
-                found[f"{order.value}, {how}".removesuffix(", ")] = row
-        for service in given.ring:
-            row = measure(service, RING, given.port, given.seconds, given.fast)
-            table.add_row(f"{service}, on a ring", "", *(f"{figure:,.0f}" for figure in row))
-            found[f"{service}, on a ring"] = row
+    try:
+        found = measure_all(given, table)
+    except Impossible as error:
+        return record.unable(error)
     tell(table)
     keep(found)
     return 0

@@ -196,8 +196,13 @@ class Program:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(softly_s)
         self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired, ValueError):
-            self._process.communicate(timeout=LONGEST_S)
+        # Not `communicate`: it cannot be asked again after one that failed.
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with contextlib.suppress(OSError):  # what was not written yet has no reader
+                assert pipe is not None
+                pipe.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(LONGEST_S)
 
     def _said(self) -> str:
         return f"{self.name} ended early: {(self.last_words() or ['it said nothing'])[0]}"
