@@ -23,21 +23,24 @@ A test that asks for hosts where there can be none is skipped with the reason. W
 import atexit
 import ctypes
 import itertools
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from tools import peers
 
-_COMMAND_TIMEOUT_S = 20.0
+_COMMAND_TIMEOUT_S = 60.0
+_CARRIES_TIMEOUT_S = 60.0
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _counter = itertools.count()
 _alive: dict[str, None] = {}  # names of the namespaces that exist, in the order they were made
@@ -76,6 +79,7 @@ class Host:
         self.ipv4 = f"10.77.0.{number}"
         self.ipv6 = f"fd77::{number:x}"
         self.link_local = f"fe80::77:{number:x}%{self.device}"
+        self._cable: list[tuple[str, str]] = []  # its ends: namespace and card
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """The command line that runs `arguments` in this host."""
@@ -125,8 +129,9 @@ class Host:
         self._ip("link", "set", self.device, "down")
 
     def restore(self) -> None:
-        """Take the card up again, with the addresses it had."""
+        """Take the card up again, with the addresses it had; returns when the cable carries."""
         self._ip("link", "set", self.device, "up")
+        wait_until_they_carry(self._cable)
 
     def lose(
         self,
@@ -193,7 +198,9 @@ def pair() -> Iterator[tuple[Host, Host]]:
         left_end = ["ip", "link", "add", left.device, "netns", left.name]
         _check([*left_end, "type", "veth", "peer", "name", right.device, "netns", right.name])
         for host in (left, right):
+            host._cable = [(left.name, left.device), (right.name, right.device)]
             host._set_up()
+        wait_until_they_carry(left._cable)
         yield left, right
 
 
@@ -213,8 +220,38 @@ def bridge(count: int) -> Iterator[list[Host]]:
             card = ["ip", "link", "add", host.device, "netns", host.name]
             _check([*card, "type", "veth", "peer", "name", port, "netns", switch])
             _check(["ip", "-n", switch, "link", "set", port, "master", "br0", "up"])
+            host._cable = [(host.name, host.device), (switch, port)]
             host._set_up()
+        wait_until_they_carry(end for host in hosts for end in host._cable)
         yield hosts
+
+
+def wait_until_they_carry(ends: Iterable[tuple[str, str]]) -> None:
+    """Wait until these cards, each the name of its namespace and its own, pass on what they get.
+
+    The kernel tells a card that its cable is whole, and a switch that a port is, from a work queue,
+    which comes late on a busy machine. What is sent before is lost, and nobody is told.
+    """
+    waiting = set(ends)
+    deadline = time.monotonic() + _CARRIES_TIMEOUT_S
+    while True:
+        for namespace in {name for name, _ in waiting}:
+            for card in json.loads(_check(["ip", "-n", namespace, "-j", "-d", "link", "show"])):
+                if _carries(card):
+                    waiting.discard((namespace, card["ifname"]))
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"these cards never came to carry anything: {sorted(waiting)}")
+        # The kernel tells nobody here when it has come to it: asking again is all there is.
+        time.sleep(0.005)
+
+
+def _carries(card: dict[str, Any]) -> bool:
+    """Whether a card, as ``ip -j -d link`` shows it, has its queue, and its switch lets it."""
+    port = card.get("linkinfo", {}).get("info_slave_data", {})
+    is_open = port.get("state", "forwarding") == "forwarding"
+    return is_open and card["operstate"] == "UP" and card["qdisc"] != "noop"
 
 
 def _family(address: str) -> str:
@@ -274,7 +311,9 @@ def _try(arguments: list[str], text: str = "") -> subprocess.CompletedProcess[st
     )
 
 
-def _check(arguments: list[str], text: str = "") -> None:
+def _check(arguments: list[str], text: str = "") -> str:
+    """What it printed."""
     finished = _try(arguments, text)
     if finished.returncode:
         raise RuntimeError(f"{' '.join(arguments)} failed: {finished.stderr.strip()}")
+    return finished.stdout

@@ -27,7 +27,7 @@ def open_socket(host: Host, address: str) -> socket.socket:
     with host.inside():
         sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.bind((address, 0))
-    sock.settimeout(5)
+    sock.settimeout(30)
     return sock
 
 
@@ -74,7 +74,7 @@ def test_other_threads_stay_where_they_are_while_one_enters_a_host(
     may_look, looked = threading.Event(), threading.Event()
 
     def look() -> None:
-        may_look.wait(5)
+        may_look.wait(30)
         seen.append(Path("/proc/thread-self/ns/net").readlink())
         looked.set()
 
@@ -82,7 +82,7 @@ def test_other_threads_stay_where_they_are_while_one_enters_a_host(
     thread.start()
     with hosts[0].inside():
         may_look.set()
-        assert looked.wait(5)
+        assert looked.wait(30)
     thread.join()
     assert seen == [here]
 
@@ -136,7 +136,7 @@ def test_multicast_over_a_bridge_reaches_every_other_host() -> None:
             receiver.bind(("239.1.1.1", 5000))
             group = socket.inet_aton("239.1.1.1") + socket.inet_aton(host.ipv4)
             receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
-            receiver.settimeout(5)
+            receiver.settimeout(30)
             receivers.append(receiver)
         with open_socket(sender, sender.ipv4) as sock:
             sock.sendto(b"to all", ("239.1.1.1", 5000))
@@ -173,3 +173,30 @@ def test_a_test_that_cannot_have_its_hosts_is_skipped_but_fails_where_nothing_ma
         pass
     with pytest.raises(pytest.fail.Exception, match="any other reason"):
         stop_test("any other reason")
+
+
+def test_a_card_carries_once_it_has_its_queue_and_its_port_of_the_switch_is_open() -> None:
+    open_port = {"info_slave_data": {"state": "forwarding"}}
+    carrying = {"operstate": "UP", "qdisc": "noqueue"}
+    assert namespaces._carries(carrying)
+    assert namespaces._carries({**carrying, "linkinfo": open_port})
+    for lacking in (
+        {"qdisc": "noop"},
+        {"operstate": "LOWERLAYERDOWN"},
+        {"linkinfo": {"info_slave_data": {"state": "disabled"}}},
+    ):
+        assert not namespaces._carries({**carrying, **lacking})
+
+
+def test_all_ends_of_all_cables_carry_when_hosts_are_given_and_when_one_is_restored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with bridge(2) as hosts:
+        hosts[1].cut()
+        # A host without a cable would be waited for until the end of patience.
+        monkeypatch.setattr(namespaces, "_CARRIES_TIMEOUT_S", 0.1)
+        with pytest.raises(RuntimeError, match="never came to carry"):
+            namespaces.wait_until_they_carry(hosts[1]._cable)
+        monkeypatch.undo()
+        hosts[1].restore()
+        namespaces.wait_until_they_carry(end for host in hosts for end in host._cable)

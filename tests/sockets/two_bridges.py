@@ -27,18 +27,21 @@ def two_bridges(left: int, right: int) -> Iterator[tuple[list[Host], list[Host],
         for host in hosts[left + 1 :]:
             host.ipv4 = host.ipv4.replace("10.77.", "10.78.")
         for n, host in enumerate(hosts):
-            _plug(host, host.device, switches[n > left], n)
+            host._cable = _plug(host, host.device, switches[n > left], n)
             host._set_up()
         shared = hosts[left]
-        _plug(shared, "eth1", switches[1], 99)
+        second = _plug(shared, "eth1", switches[1], 99)
         shared.ipv4_right = "10.78.0.99"
         shared._ip("address", "add", f"{shared.ipv4_right}/24", "dev", "eth1")
         shared._ip("link", "set", "eth1", "up")
+        namespaces.wait_until_they_carry([*second, *(end for host in hosts for end in host._cable)])
         yield hosts[:left], hosts[left + 1 :], shared
 
 
-def _plug(host: Host, card: str, switch: str, number: int) -> None:
+def _plug(host: Host, card: str, switch: str, number: int) -> list[tuple[str, str]]:
+    """The ends of the new cable."""
     port = f"port{number}"
     cable = ["ip", "link", "add", card, "netns", host.name, "type", "veth"]
     namespaces._check([*cable, "peer", "name", port, "netns", switch])
     namespaces._check(["ip", "-n", switch, "link", "set", port, "master", "br0", "up"])
+    return [(host.name, card), (switch, port)]
