@@ -91,29 +91,48 @@ class LiveCapture:
         count: int | None,
         is_stopped: Callable[[], bool],
     ) -> None:
-        """Hand packets on until the time is over, so many came, or it is stopped."""
+        """Hand packets on until the time is over, so many came, or it is stopped.
+
+        What had come by then is handed on, too, though it was not read yet: who was kept from
+        running for a while has missed nothing.
+        """
         end = None if duration_ns is None else time.monotonic_ns() + duration_ns
+        left = _BUFFER_BYTES  # of what the kernel may have kept; its stamps may be set back
+        ended_at: int | None = None
         seen = 0
-        while not is_stopped() and (count is None or seen < count):
-            left = 0.2 if end is None else min(0.2, (end - time.monotonic_ns()) / SECOND)
-            if left <= 0:
-                return
-            if not select.select([self._socket], [], [], left)[0]:
+        while (count is None or seen < count) and left > 0:
+            wait = 0.2 if end is None else min(0.2, (end - time.monotonic_ns()) / SECOND)
+            if ended_at is None and (wait <= 0 or is_stopped()):
+                ended_at = time.time_ns()
+            if not select.select([self._socket], [], [], 0 if ended_at else wait)[0]:
+                if ended_at:
+                    return
                 continue
-            try:
-                data, control, _, address = self._socket.recvmsg(65_535, 256)
-            except BlockingIOError:
+            packet = self._read()
+            if packet is None:
                 continue
-            except OSError as error:
-                raise BadConfig(f"capturing ended: {error.strerror}") from None
-            _, protocol, kind, hardware, source = address
-            if hardware == _LOOPBACK and kind == PACKET_OUTGOING:
-                continue  # the loopback shows each packet twice
-            way = UNKNOWN_WAY if hardware == _LOOPBACK else way_of(kind)
-            stamp = receive_stamp(control)
-            when = time.time_ns() if stamp is None else stamp.time
-            link = RAW
-            if protocol == PTP_ETHERNET:
-                link, data = ETHERNET, bytes(6) + source[:6] + b"\x88\xf7" + data
-            feed(when, link, data, way)
+            if ended_at:
+                left -= len(packet[2])
+                if packet[0] > ended_at:
+                    return
+            feed(*packet)
             seen += 1
+
+    def _read(self) -> tuple[int, int, bytes, int] | None:
+        """When the next packet came, its link, itself and its way; None if it is none to feed."""
+        try:
+            data, control, _, address = self._socket.recvmsg(65_535, 256)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise BadConfig(f"capturing ended: {error.strerror}") from None
+        _, protocol, kind, hardware, source = address
+        if hardware == _LOOPBACK and kind == PACKET_OUTGOING:
+            return None  # the loopback shows each packet twice
+        way = UNKNOWN_WAY if hardware == _LOOPBACK else way_of(kind)
+        stamp = receive_stamp(control)
+        when = time.time_ns() if stamp is None else stamp.time
+        link = RAW
+        if protocol == PTP_ETHERNET:
+            link, data = ETHERNET, bytes(6) + source[:6] + b"\x88\xf7" + data
+        return when, link, data, way
