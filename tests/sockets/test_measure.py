@@ -38,6 +38,7 @@ from tests.sockets.servers import (
 )
 from tests.sockets.test_measure_bad_input import GETADDRINFO, names, needs_ipv6
 
+TRIES = 20
 YEAR_NS = 31_556_952 * SECOND
 ERA_ONE_STARTS_NS = 2_085_978_496 * SECOND  # 2036-02-07 06:28:16 UTC, RFC 5905 section 6
 SOURCES = [
@@ -293,8 +294,12 @@ def test_a_lone_consistent_host_is_a_truechimer_however_far_off_it_is() -> None:
 
 
 def test_the_skew_is_claimed_with_a_bound_that_holds_once_samples_span_enough_time() -> None:
+    """What is claimed holds always; on a busy machine delays may be too long to claim any."""
     with serving(rate_ppm=150.0) as server:
-        (row,) = run(named(server), samples=7, burst=False, interval_ns=150 * MILLISECOND).hosts
+        for _ in range(TRIES):
+            (row,) = run(named(server), samples=7, burst=False, interval_ns=150 * MILLISECOND).hosts
+            if row.skew_bound_ppm is not None:
+                break
     assert row.skew_ppm is not None
     assert row.skew_bound_ppm is not None
     assert abs(row.skew_ppm - 150.0) <= row.skew_bound_ppm < 100

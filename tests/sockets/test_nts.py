@@ -39,7 +39,7 @@ from clocksync.runtime.units import MILLISECOND, SECOND
 from tests.certificates import Authority, Pair
 from tests.sockets.servers import SCHEMA
 
-BURST = {"burst": True, "timeout_ns": 5 * SECOND}
+BURST = {"burst": True, "timeout_ns": 10 * SECOND}
 PATHS = [
     pytest.param(
         True, id="batched", marks=pytest.mark.skipif(not mmsg.available(), reason="Linux")
@@ -147,7 +147,7 @@ def test_a_full_batch_of_all_kinds_is_answered_each_in_its_way(tmp_path: Path) -
     server.open()
     try:
         for number, sock in enumerate(crowd):  # before anything is read: full batches
-            sock.settimeout(5)
+            sock.settimeout(30)
             packet = NtpPacket(transmit_timestamp=number + 1)
             key = (wrong, keys[5], keys[6], None)[number % 4]
             request = packet if key is None else KeyAuthenticator(key).seal(packet)
@@ -176,7 +176,7 @@ def test_new_keys_are_fetched_once_when_the_server_has_lost_its_own(
     with serving(pair) as (server, host):
         assert server.nts is not None
         forgetful(server.nts.jar, after=3)
-        row = measured(host, authority, samples=12, timeout_ns=200 * MILLISECOND)
+        row = measured(host, authority, samples=12, timeout_ns=3 * SECOND)
         assert server.summary().endswith("key establishment: 2 given keys")
     assert row.verdict is Verdict.TRUECHIMER
     assert row.answered == 11
@@ -190,7 +190,7 @@ def test_a_server_that_refuses_its_own_cookies_is_given_up(
         service = server.nts
         assert service is not None
         service.jar.open = lambda cookie, now: None  # type: ignore[method-assign]
-        row = measured(host, authority, samples=50, timeout_ns=50 * MILLISECOND)
+        row = measured(host, authority, samples=50, timeout_ns=2 * SECOND)
         assert server.summary().endswith("key establishment: 2 given keys")
     assert (row.verdict, row.samples, row.answered) == (Verdict.INVALID, 2, 0)
     assert row.reason == "it accepts none of the cookies that it gives"
@@ -259,7 +259,7 @@ def establishing(pair: Pair, **settings: object) -> Iterator[KeServer]:
 
 
 def dial(server: KeServer) -> socket.socket:
-    return socket.create_connection(server.addresses[0], timeout=10)
+    return socket.create_connection(server.addresses[0], timeout=60)
 
 
 def rest(sock: socket.socket) -> bytes:
@@ -363,8 +363,10 @@ def test_a_peer_that_is_no_nts_server_is_told_in_one_line(
     authority: Authority, behaviour: Callable[[socket.socket], object], words: str
 ) -> None:
     client = tls.Client(authority.file)
+    # Only who says nothing is waited for to the end.
+    timeout_ns = 200 * MILLISECOND if "0.2 s" in words else 60 * SECOND
     with peer(behaviour) as address, pytest.raises(NotEstablished, match=words) as caught:
-        asyncio.run(establish(client, "127.0.0.1", address, timeout_ns=200 * MILLISECOND))
+        asyncio.run(establish(client, "127.0.0.1", address, timeout_ns=timeout_ns))
     assert str(caught.value).startswith("NTS key establishment: ")
     assert str(caught.value).isprintable()
 
