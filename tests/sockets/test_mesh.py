@@ -44,7 +44,7 @@ class Fleet:
             self.hosts[0].command(arguments),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
             check=False,
         )
         document = json.loads(run.stdout.splitlines()[-1]) if run.stdout else {}
@@ -74,7 +74,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def test_hosts_that_are_wrong_on_purpose_are_told_apart_within_their_bounds(fleet: Fleet) -> None:
-    code, document = fleet.mesh("--duration", "500ms")
+    code, document = fleet.mesh("--duration", "1500ms")
     jsonschema.validate(document, SCHEMA)
     assert (code, document["troubles"]) == (0, [])
     assert len(document["pairs"]) == 6
@@ -89,7 +89,7 @@ def test_hosts_that_are_wrong_on_purpose_are_told_apart_within_their_bounds(flee
 def test_the_library_gives_intervals(fleet: Fleet) -> None:
     with fleet.hosts[2].inside():
         result = asyncio.run(
-            clocksync.mesh(fleet.names[:3], key_file=fleet.key, duration_ns=200 * MILLISECOND)
+            clocksync.mesh(fleet.names[:3], key_file=fleet.key, duration_ns=SECOND)
         )
     assert OFFSETS_NS[2] - OFFSETS_NS[3] in result.offset(3, 2)
     assert result.offset(2, 3) == -result.offset(3, 2)
@@ -105,7 +105,7 @@ def test_an_agent_answers_plain_probes_of_any_host_with_the_key(fleet: Fleet) ->
         settings = PeerSettings(id=999, listen=(fleet.names[0], 0), key_file=fleet.key)
         note = lambda event: event[0] == "done" and done.set()  # noqa: E731
         async with Endpoint(core, FRAMES, settings, on_event=note):
-            await asyncio.wait_for(done.wait(), 20)
+            await asyncio.wait_for(done.wait(), 90)
         return core
 
     with fleet.hosts[0].inside():
@@ -119,7 +119,7 @@ def test_who_has_no_key_or_another_gets_nothing(fleet: Fleet, tmp_path: Path) ->
     for options in (["--key", str(other)], ["--insecure-plaintext"]):
         arguments = [*COMMAND, "mesh", *fleet.names, "--json", "--timeout", "500ms", *options]
         run = subprocess.run(
-            fleet.hosts[0].command(arguments), capture_output=True, timeout=60, check=False
+            fleet.hosts[0].command(arguments), capture_output=True, timeout=100, check=False
         )
         document = json.loads(run.stdout)
         assert (run.returncode, document["pairs"]) == (2, [])
@@ -134,7 +134,7 @@ def test_an_agent_that_dies_in_the_middle_takes_only_itself_along(fleet: Fleet) 
         while b"host 61234 has us probe 3 others" not in victim.stderr.readline():
             pass
         victim.kill()
-        document = json.loads(mesh.communicate(timeout=60)[0])
+        document = json.loads(mesh.communicate(timeout=100)[0])
     assert mesh.returncode == 1
     assert any("10.77.0.4" in words and "not when" in words for words in document["troubles"])
     honest = [pair for pair in document["pairs"] if pair["b"] < 4]

@@ -23,10 +23,11 @@ from clocksync.runtime.units import MILLISECOND, SECOND
 from clocksync.security import keys
 from clocksync.serve import Server
 from tests.namespaces import Host, bridge
+from tests.vsync.node.loopback import free_ports
 
 COMMAND = [sys.executable, "-m", "clocksync"]
 OFFSETS = {1: ("0", 0.0), 2: ("0.4", 80.0), 3: ("-1.5", -100.0), 4: ("2.1", 30.0), 5: ("0", -20.0)}
-PATIENCE_S = 60
+PATIENCE_S = 100
 
 
 def schema(name: str) -> Any:
@@ -62,7 +63,7 @@ def group(where: dict[int, str], key: Path | None, prefix: dict[int, list[str]],
         offset, rate = OFFSETS[number]
         line = [*COMMAND, "berkeley", *role, "--id", str(number), "--listen", listen, "--json"]
         line += [f"--offset={offset}", f"--rate={rate}"]
-        line += ["--interval", "0.2"] if number == 1 else []
+        line += ["--interval", "0.5"] if number == 1 else []
         line += ["--key", str(key)] if key else []
         commands[number] = [*prefix.get(number, []), *line, *(more if number == 1 else ())]
     return commands
@@ -78,6 +79,12 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, dict[str, Any], str]:
 
 def rows(document: dict[str, Any]) -> dict[int, dict[str, Any]]:
     return {row["id"]: row for row in document["members"]}
+
+
+def on_loopback(*numbers: int) -> dict[int, str]:
+    """Where each listens: ports that nobody has now."""
+    ports = zip(numbers, free_ports(len(numbers)), strict=True)
+    return {number: f"127.0.0.1:{port}" for number, port in ports}
 
 
 def on(hosts: list[Host]) -> tuple[dict[int, str], dict[int, list[str]]]:
@@ -97,10 +104,11 @@ def test_five_hosts_with_a_key_agree(key: Path) -> None:
             told = {number: ended(process) for number, process in processes.items()}
     assert {code for code, _, _ in told.values()} == {0}
     found = rows(told[1][1])
+    widest = max(row["error_bound_s"] for row in found.values())
     average = sum(float(offset) for offset, _ in OFFSETS.values()) / 5
     for number, row in found.items():
         expected = average - float(OFFSETS[number][0])
-        assert row["adjustment_s"] == pytest.approx(expected, abs=0.005)
+        assert row["adjustment_s"] == pytest.approx(expected, abs=widest + 0.005)
         assert not row["excluded"]
         assert abs(row["residual_s"]) < row["error_bound_s"] + 0.001
         own = rows(told[number][1])[number]
@@ -113,7 +121,7 @@ def test_five_hosts_with_a_key_agree(key: Path) -> None:
 def test_the_daemon_is_killed_and_the_lowest_goes_on_to_the_end(key: Path) -> None:
     with bridge(4) as hosts:
         where, prefix = on(hosts)
-        more = ("--members", "3", "--rounds", "25", "--settle", "0")
+        more = ("--members", "3", "--rounds", "15", "--settle", "0")
         commands = group(where, key, prefix, *more)
         commands[1].remove("--json")
         with running(commands) as processes:
@@ -135,13 +143,16 @@ def test_the_daemon_is_killed_and_the_lowest_goes_on_to_the_end(key: Path) -> No
 def test_nobody_without_the_key_moves_a_clock(key: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.key"
     keys.generate(other)
-    where = {n: f"127.0.0.{n}:{3950 + n}" for n in (1, 2, 3)}
-    commands = group(where, key, {}, "--rounds", "3", "--gather", "1s", "--settle", "0")
+    where = on_loopback(1, 2, 3)
+    commands = group(where, key, {}, "--rounds", "3", "--members", "1", "--settle", "0")
     commands[3][commands[3].index(str(key))] = str(other)
-    with running(commands) as processes:
-        told = {n: ended(processes[n]) for n in (1, 2)}
-        processes[3].send_signal(signal.SIGINT)
-        code, document, _ = ended(processes[3])
+    with running({3: commands.pop(3)}) as strangers:
+        # It asks to be let in before anybody else is there.
+        assert "to be let in" in strangers[3].stderr.readline()
+        with running(commands) as processes:
+            told = {n: ended(processes[n]) for n in (1, 2)}
+        strangers[3].send_signal(signal.SIGINT)
+        code, document, _ = ended(strangers[3])
     assert {code for code, _, _ in told.values()} == {0}
     assert set(rows(told[1][1])) == {1, 2}
     assert code == 2
@@ -149,7 +160,7 @@ def test_nobody_without_the_key_moves_a_clock(key: Path, tmp_path: Path) -> None
 
 
 def test_a_wild_clock_is_left_out_and_brought_in() -> None:
-    where = {n: f"127.0.0.1:{3960 + n}" for n in (1, 2, 4, 5)}
+    where = on_loopback(1, 2, 4, 5)
     # A member that misses a round is far out in the next, and left out too: time enough for all.
     more = ("--interval", "1", "--rounds", "3", "--members", "3", "--settle", "0")
     commands = group(where, None, {}, *more)
@@ -188,11 +199,12 @@ def test_cristian_of_a_port_nobody_listens_on_says_so() -> None:
 
 
 def test_cristian_reads_an_agent_with_the_key_and_json_is_of_the_schema(key: Path) -> None:
-    agent = [*COMMAND, "agent", "--id=7", "--listen=127.0.0.1:3979", "--offset=3", f"--key={key}"]
+    (place,) = on_loopback(7).values()
+    agent = [*COMMAND, "agent", "--id=7", f"--listen={place}", "--offset=3", f"--key={key}"]
     with running({7: agent}) as processes:
-        assert "answers on 127.0.0.1:3979" in processes[7].stdout.readline()
-        line = [*COMMAND, "cristian", "127.0.0.1:3979", "--within=50ms", "--json", f"--key={key}"]
-        ran = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+        assert f"answers on {place}" in processes[7].stdout.readline()
+        line = [*COMMAND, "cristian", place, "--within=500ms", "--json", f"--key={key}"]
+        ran = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         processes[7].send_signal(signal.SIGTERM)
         processes[7].wait(PATIENCE_S)
     document = json.loads(ran.stdout)
@@ -204,9 +216,13 @@ def test_cristian_reads_an_agent_with_the_key_and_json_is_of_the_schema(key: Pat
 def test_cristian_follows_and_says_how_it_went() -> None:
     with Server(SoftwareClock(SystemClock(), 0, 40.0), port=0) as server:
         host, port = server.address
-        line = [*COMMAND, "cristian", f"{host}:{port}", "--within=1s", "--follow", "--json"]
+        line = [*COMMAND, "cristian", f"{host}:{port}", "--within=10s", "--follow", "--json"]
         ran = subprocess.run(
-            [*line, "--duration=1s"], capture_output=True, text=True, timeout=60, check=False
+            [*line, "--duration=1s"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
         )
     document = json.loads(ran.stdout)
     jsonschema.validate(document, schema("cristian-1"))

@@ -48,17 +48,18 @@ async def inside(host, stack, manager):
 
 
 def beacon(number, host, key):
-    core = Beacon(number, 5 * MILLISECOND)
+    # Slow enough that a machine that stalls for a while misses a part of them, not all.
+    core = Beacon(number, 20 * MILLISECOND)
     return Endpoint(core, FRAMES, network(number, host.ipv4, key))
 
 
 def receiver(number, networks, **settings):
-    settings = ReceiverSettings(**{"broadcasts": 30, **settings})
+    settings = ReceiverSettings(**{"broadcasts": 40, **settings})
     return ReferenceBroadcasts(networks, settings, clock=wrong_clock(OFFSETS[number], 0))
 
 
 async def ended(receivers):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         return [await each.ended() for each in receivers]
 
 
@@ -163,7 +164,7 @@ def test_who_lacks_the_key_moves_nothing(key, tmp_path):
 
 
 def test_without_probes_the_bound_is_what_was_assumed(key):
-    settings = {"two_way": False, "arrival_spread_ns": 100 * MILLISECOND}
+    settings = {"two_way": False, "arrival_spread_ns": SECOND}
 
     async def run():
         async with AsyncExitStack() as stack:
@@ -182,7 +183,7 @@ def test_without_probes_the_bound_is_what_was_assumed(key):
         assert pairs[1, 2].bias_ns is None
         document = to_document(whole.core, 0)
         jsonschema.validate(document, SCHEMA)
-        assert (document["bound"], document["arrival_spread_s"]) == ("arrival spread assumed", 0.1)
+        assert (document["bound"], document["arrival_spread_s"]) == ("arrival spread assumed", 1.0)
 
 
 def test_the_commands_on_a_bridge(key, tmp_path):
@@ -206,11 +207,11 @@ def test_the_commands_on_a_bridge(key, tmp_path):
             receive(2, "--duration", "60", "--offset=-5ms", "--json"),
         ]
         sender = start(3, "beacon", "--id", "100", "--listen", addresses[3])
-        first, second = (process.communicate(timeout=60) for process in running[:2])
+        first, second = (process.communicate(timeout=100) for process in running[:2])
         running[2].send_signal(signal.SIGINT)
-        third = running[2].communicate(timeout=60)
+        third = running[2].communicate(timeout=100)
         sender.terminate()
-        said, _ = sender.communicate(timeout=60)
+        said, _ = sender.communicate(timeout=100)
     assert [process.returncode for process in (*running, sender)] == [0, 0, 0, 0]
     assert said.decode().startswith("beacon 100 to 239.192.0.7:3191 every 10.0 ms\nsent ")
     for output, errors in (first, third):

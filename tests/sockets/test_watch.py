@@ -31,7 +31,8 @@ from tests.daemons import chrony_server
 from tests.sockets.servers import Responder, honest, silent
 
 REFERENCE = Reference(stratum=2, root_dispersion_ns=20_000, precision=-24)
-QUICK = {"interval_ns": 30 * MILLISECOND, "timeout_ns": 500 * MILLISECOND}
+QUICK = {"interval_ns": 30 * MILLISECOND, "timeout_ns": 2 * SECOND}
+LONGEST_NS = 90 * SECOND
 COMMAND = (sys.executable, "-m", "clocksync")
 
 
@@ -57,7 +58,7 @@ def watch(hosts, on_report, **settings) -> WatchRun:
 
         targets = [Target.parse(host) for host in hosts]
         one = WatchRun(targets, WatchSettings(**{**QUICK, **settings}), on_report=take)
-        await one.run(duration_ns=30 * SECOND)
+        await one.run(duration_ns=LONGEST_NS)
         return one
 
     return asyncio.run(run())
@@ -106,14 +107,17 @@ def test_a_server_whose_clock_is_stepped_is_told_and_its_new_time_believed() -> 
     with serving() as server:
         clock = server.clock
         assert isinstance(clock, SoftwareClock)
-        causes, last = [], []
+        causes, last, stepped = [], [], []
 
         def take(report: Report) -> bool:
             causes.extend(c.alarm.cause for c in report.changes if c.raised)
-            if report.number == 8:
-                clock.step(40 * MILLISECOND)
             last[:] = [report.rows[0].result]
-            return report.number == 14
+            interval = last[0].interval
+            if report.number >= 8 and interval is not None and not stepped:
+                clock.step(40 * MILLISECOND)
+                stepped.append(report.number)
+            followed = interval is not None and 40 * MILLISECOND in interval
+            return followed and len(causes) >= 2 and report.number >= stepped[0] + 6
 
         watch([named(server)], take, limits=Limits(offset_ns=10 * MILLISECOND))
     assert [cause.kind for cause in causes] == [Kind.STEP, Kind.OFFSET]
@@ -125,19 +129,23 @@ def test_a_server_whose_clock_is_stepped_is_told_and_its_new_time_believed() -> 
 def test_a_clock_of_ours_that_is_stepped_is_told_and_bounds_hold_at_once() -> None:
     clock = SoftwareClock(SystemClock())
     with serving() as server:
-        causes, broken = [], []
+        causes, broken, stepped = [], [], []
 
         async def run() -> None:
             def take(report: Report) -> None:
                 causes.extend(c.alarm.cause for c in report.changes if c.raised)
-                if report.number == 6:
+                known = report.rows[0].result.interval is not None
+                if report.number >= 6 and known and not stepped:
                     clock.step(-2 * SECOND)
+                    stepped.append(report.number)
                     interval = one.core.look().rows[0].result.interval
                     broken.append(interval is None or 2 * SECOND not in interval)
+                if stepped and causes and report.number >= stepped[0] + 6:
+                    one.stop()
 
             settings = WatchSettings(**QUICK)
             one = WatchRun([Target.parse(named(server))], settings, on_report=take, clock=clock)
-            await one.run(duration_ns=30 * SECOND, count=12)
+            await one.run(duration_ns=LONGEST_NS)
 
         asyncio.run(run())
     assert broken == [False]
@@ -150,7 +158,8 @@ def test_a_liar_among_three_is_named() -> None:
 
         def take(report: Report) -> bool:
             told.append(report)
-            return report.number == 4
+            accused = any(a.cause.kind is Kind.FALSETICKER for a in report.alarms)
+            return report.number >= 4 and accused
 
         wrong = named(liar)
         watch([named(one), wrong, named(two)], take)
@@ -164,20 +173,24 @@ def test_metrics_are_served_while_it_runs_and_say_what_is_known() -> None:
         host = named(server)
 
         async def run() -> None:
-            one = WatchRun([Target.parse(named(server))], WatchSettings(**QUICK))
+            def take(report: Report) -> None:
+                if report.rows[0].result.interval is not None and not scraping:
+                    scraping.append(threading.Thread(target=scrape))
+                    scraping[0].start()
+
+            scraping: list[threading.Thread] = []
+            one = WatchRun([Target.parse(host)], WatchSettings(**QUICK), on_report=take)
             with metrics.serving(("127.0.0.1", 0), one.core) as port:
                 url = f"http://127.0.0.1:{port}/metrics"
 
                 def scrape() -> None:
-                    with urllib.request.urlopen(url, timeout=10) as page:
+                    with urllib.request.urlopen(url, timeout=60) as page:
                         pages.append(page.read().decode())
                     loop.call_soon_threadsafe(one.stop)
 
                 loop = asyncio.get_running_loop()
-                asked = threading.Timer(0.2, scrape)
-                asked.start()
-                await one.run(duration_ns=30 * SECOND)
-                asked.join()
+                await one.run(duration_ns=LONGEST_NS)
+                scraping[0].join()
 
         asyncio.run(run())
     (page,) = pages
@@ -193,19 +206,18 @@ def test_metrics_are_served_while_it_runs_and_say_what_is_known() -> None:
 
 def command(*words: str, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *words], capture_output=True, text=True, timeout=60, check=False, **options
+        [*COMMAND, *words], capture_output=True, text=True, timeout=110, check=False, **options
     )
 
 
 def test_the_command_prints_a_line_a_host_and_interval_and_exits_by_its_alarms() -> None:
     with serving() as server:
-        good = command("watch", named(server), "--interval", "30ms", "--count", "4")
-        bad = command(
-            "watch", named(server), "--interval", "30ms", "--count", "4", "--max-error", "1ns", "-q"
-        )
+        often = ("--interval", "500ms", "--count", "4")  # an answer comes within one, almost always
+        good = command("watch", named(server), *often)
+        bad = command("watch", named(server), *often, "--max-error", "1ns", "-q")
     assert (good.returncode, good.stderr) == (0, "")
     assert len(good.stdout.splitlines()) == 4
-    assert all("truechimer" in line for line in good.stdout.splitlines())
+    assert all("truechimer" in line for line in good.stdout.splitlines()[1:])
     assert (bad.returncode, bad.stdout) == (1, "")
     assert "ALARM" in bad.stderr
     assert "error: the bound is" in bad.stderr
@@ -214,7 +226,7 @@ def test_the_command_prints_a_line_a_host_and_interval_and_exits_by_its_alarms()
 def test_the_command_exits_with_2_when_nobody_ever_answered() -> None:
     with Responder(silent) as server:
         done = command(
-            "watch", server.host, "--interval", "30ms", "--timeout", "20ms", "--count", "5"
+            "watch", server.host, "--interval", "30ms", "--timeout", "20ms", "--count", "30"
         )
     assert done.returncode == 2
     assert "ALARM" in done.stderr
@@ -262,22 +274,22 @@ def test_the_log_is_opened_anew_on_sighup_and_sigterm_ends_it_well(tmp_path) -> 
         while not (log.exists() and len(log.read_text().splitlines()) > 2):
             assert process.stdout.readline()
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert old.read_text().splitlines()[0] == log.read_text().splitlines()[0]
 
 
 def test_an_inventory_is_measured_and_watched(tmp_path) -> None:
-    with serving() as one, serving(20 * MILLISECOND) as off:
+    with serving() as one, serving(20 * SECOND) as off:
         path = tmp_path / "hosts.toml"
         path.write_text(
-            f'[defaults]\nmax_offset = "10ms"\n[hosts.near]\naddress = "{named(one)}"\n'
+            f'[defaults]\nmax_offset = "9s"\n[hosts.near]\naddress = "{named(one)}"\n'
             f'group = "core"\nsamples = 3\n[hosts.far]\naddress = "{named(off)}"\n'
         )
         measured = command("measure", "--inventory", str(path), "--burst", "--json")
         core = command("measure", "--inventory", str(path), "--group", "core", "--burst", "--json")
         watched = command(
-            "watch", "--inventory", str(path), "--interval", "30ms", "--count", "3", "--json"
+            "watch", "--inventory", str(path), "--interval", "500ms", "--count", "4", "--json"
         )
     assert measured.returncode == 1
     document = json.loads(measured.stdout)
@@ -325,7 +337,7 @@ def test_what_cannot_be_done_is_one_line(words, says, tmp_path) -> None:
 def test_waitsync_ends_by_what_hosts_prove() -> None:
     with serving() as right, serving(30 * MILLISECOND) as off, Responder(silent) as nobody:
         good = command("waitsync", named(right), "--max-error", "5ms", "--json")
-        bad = command("waitsync", named(off), "--max-error", "5ms", "--timeout", "100ms")
+        bad = command("waitsync", named(off), "--max-error", "5ms", "--timeout", "3s")
         none = command("waitsync", nobody.host, "--timeout", "100ms", "--json")
     assert good.returncode == 0
     for done in (good, none):
@@ -343,7 +355,7 @@ def test_waitsync_waits_until_it_is_so() -> None:
     ):
         assert server.asked.wait(30)
         server.clock.step(-30 * MILLISECOND)
-        out, errors = process.communicate(timeout=30)
+        out, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert "synchronised: the local clock is off by at most" in out
 
@@ -351,7 +363,7 @@ def test_waitsync_waits_until_it_is_so() -> None:
 def test_doctor_names_a_liar_and_says_it_in_json() -> None:
     with serving() as one, serving() as two, serving(SECOND) as liar:
         hosts = [named(server) for server in (one, two, liar)]
-        done = command("doctor", *hosts, "-n", "2", "--json")
+        done = command("doctor", *hosts, "-n", "2", "--timeout", "10s", "--json")
     document = json.loads(done.stdout)
     jsonschema.validate(document, schema("doctor"))
     assert done.returncode == 1
@@ -366,9 +378,9 @@ def test_a_watch_of_a_silent_and_an_honest_server_reports_every_round() -> None:
 
         def take(report: Report) -> bool:
             told.append(report)
-            return len(told) == 6
+            return len(told) >= 6 and report.rows[1].missed >= 3
 
-        watch([good.host, bad.host], take, timeout_ns=20 * MILLISECOND)
+        watch([good.host, bad.host], take, timeout_ns=SECOND)
     assert told[-1].rows[0].missed == 0
     assert told[-1].rows[1].missed >= 3
 
@@ -377,17 +389,20 @@ def test_a_watch_of_a_silent_and_an_honest_server_reports_every_round() -> None:
 @pytest.mark.interop
 def test_a_chronyd_in_another_namespace_is_followed_to_within_its_bound() -> None:
     with namespaces.pair() as (left, right), chrony_server(left), right.inside():
-        rows = []
+        rows, cut, restored = [], [], []
 
         def take(report: Report) -> bool:
             rows.append(report.rows[0].result)
-            if report.number == 20:
+            is_followed = rows[-1].interleaved and rows[-1].interval is not None
+            if report.number >= 20 and is_followed and not cut:
                 right.cut()
-            if report.number == 30:
+                cut.append(report.number)
+            elif cut and report.number >= cut[0] + 10 and not restored:
                 right.restore()
-            return report.number >= 60
+                restored.append(report.number)
+            return bool(restored) and is_followed and report.number >= restored[0] + 30
 
-        watch([left.ipv4], take, timeout_ns=25 * MILLISECOND)
+        watch([left.ipv4], take, timeout_ns=SECOND // 4)
     for result in rows:
         if result.interval is not None:
             assert 0 in result.interval
