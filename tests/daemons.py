@@ -129,7 +129,7 @@ def chrony_client(
         process = _start_chronyd(folder, lines, host)
         daemon = Daemon(server, port, process, folder, host)
         try:
-            if not _poll(daemon, (folder / "socket").exists, _READY_TIMEOUT_S):
+            if not poll(daemon, (folder / "socket").exists, _READY_TIMEOUT_S):
                 raise DaemonFailed(f"chronyd did not start:\n{daemon.log}")
             yield daemon
         finally:
@@ -166,7 +166,7 @@ def wait_for_measurements(client: Daemon, count: int, timeout_s: float = 60.0) -
     Raises:
         DaemonFailed: there were fewer after `timeout_s`.
     """
-    if not _poll(client, lambda: len(chrony_measurements(client)) >= count, timeout_s):
+    if not poll(client, lambda: len(chrony_measurements(client)) >= count, timeout_s):
         have = len(chrony_measurements(client))
         raise DaemonFailed(f"chronyd made {have} of {count} measurements:\n{client.log}")
     return chrony_measurements(client)
@@ -264,7 +264,7 @@ def ptp4l(host: Host, *settings: str, arguments: Sequence[str] = ("-4",)) -> Ite
         process = _popen(command, folder, host)
         daemon = Daemon(host.ipv4, 319, process, folder, host)
         try:
-            if not _poll(daemon, lambda: bool(_IN_STATE.search(daemon.output)), _READY_TIMEOUT_S):
+            if not poll(daemon, lambda: bool(_IN_STATE.search(daemon.output)), _READY_TIMEOUT_S):
                 raise DaemonFailed(f"ptp4l came to no state:\n{daemon.output}")
             yield daemon
         finally:
@@ -375,13 +375,13 @@ def _wait_until_it_answers(
         # Leap 3 is "not synchronised"; RFC 5905 figure 9.
         return reply is not None and not (must_be_synchronised and reply[0] >> 6 == 3)
 
-    if not _poll(daemon, answers, _READY_TIMEOUT_S, interval_s):
+    if not poll(daemon, answers, _READY_TIMEOUT_S, interval_s):
         output = (daemon.folder / "output").read_text(encoding="utf-8", errors="replace")
         place = f"{daemon.address}:{daemon.port}"
         raise DaemonFailed(f"no answer from {place}:\n{output}{daemon.log}")
 
 
-def _poll(
+def poll(
     daemon: Daemon, is_so: Callable[[], bool], timeout_s: float, interval_s: float = 0.02
 ) -> bool:
     """Ask until it is so; False when the daemon ends first, or the time does."""

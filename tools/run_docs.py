@@ -36,7 +36,7 @@ from tools.transcripts import (
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """For one command; for one that is repeated, for all its repetitions."""
 PAUSE_S = 0.4
 

@@ -13,6 +13,7 @@ pytest.importorskip("mkdocs", reason="needs the extra docs")
 
 from tools.site import docstrings, hooks, reference, sources, states
 
+pytestmark = pytest.mark.timeout(300)  # the site is built within the first test
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
@@ -27,7 +28,7 @@ def site(tmp_path_factory):
         env={"PATH": "", "HOME": str(out), "NO_MKDOCS_2_WARNING": "1", "LC_ALL": "C.UTF-8"},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

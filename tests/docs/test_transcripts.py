@@ -25,6 +25,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="kernel stamps are
 
 @on_linux
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", marked_pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_page_shows_what_its_commands_print(page):
     try:

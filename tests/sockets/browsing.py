@@ -7,7 +7,7 @@ import pytest
 
 from tests.namespaces import stop_test
 
-SOON_MS = 20_000
+SOON_MS = 60_000
 NETWORK_CHANGED = "ERR_NETWORK_CHANGED"
 """What chromium gives up with when another test makes a host meanwhile."""
 LOADS_MOST = 10

@@ -14,7 +14,7 @@ from tests.sockets.servers import Responder, honest
 from tests.vsync.node.loopback import free_ports
 from vsync.dashboard import running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(100)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 browser, page = browsing.browser, browsing.page
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ def command(module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     finally:
         with suppress(ProcessLookupError):
             process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 @contextmanager
@@ -123,7 +123,7 @@ def member(me, ports, folder):
 
 def wait_for(page, is_so):
     """The page's own clock is at hand, and as good as any."""
-    for _ in range(400):
+    for _ in range(1200):
         if is_so():
             return
         page.wait_for_timeout(50)

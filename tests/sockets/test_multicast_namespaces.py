@@ -8,7 +8,7 @@ import pytest
 from tests.namespaces import bridge
 from tools import demo_multicast
 
-pytestmark = [pytest.mark.namespaces, pytest.mark.slow]
+pytestmark = [pytest.mark.namespaces, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.mark.parametrize("order", ["total", "sequencer", "total-causal"])

@@ -22,7 +22,7 @@ from clocksync.security import keys
 from tests.namespaces import bridge
 from tests.sockets.two_bridges import two_bridges
 
-pytestmark = [pytest.mark.namespaces, pytest.mark.slow]
+pytestmark = [pytest.mark.namespaces, pytest.mark.slow, pytest.mark.timeout(240)]
 
 SCHEMA = json.loads(resources.files("clocksync").joinpath("schemas/rbs-1.json").read_text())
 GROUP = ("239.192.0.7", 3191)

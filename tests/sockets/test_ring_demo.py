@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-pytestmark = [pytest.mark.namespaces, pytest.mark.slow]
+pytestmark = [pytest.mark.namespaces, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def test_three_members_end_with_one_board():
@@ -13,7 +13,7 @@ def test_three_members_end_with_one_board():
         [sys.executable, "-m", "tools.ring_demo"],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

@@ -12,7 +12,7 @@ from tests.vsync.playground.algorithms.driving import play, scenes
 
 browser = browsing.browser
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(100)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 DRAWN = """async at => {
   const section = (id) => {
