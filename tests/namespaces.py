@@ -251,7 +251,7 @@ def _carries(card: dict[str, Any]) -> bool:
     """Whether a card, as ``ip -j -d link`` shows it, has its queue, and its switch lets it."""
     port = card.get("linkinfo", {}).get("info_slave_data", {})
     is_open = port.get("state", "forwarding") == "forwarding"
-    return is_open and card["operstate"] == "UP" and card["qdisc"] != "noop"
+    return bool(is_open and card["operstate"] == "UP" and card["qdisc"] != "noop")
 
 
 def _family(address: str) -> str:

@@ -1,6 +1,8 @@
 """Members of a ring as processes in network namespaces, and what they told."""
 
 import json
+import os
+import select
 import signal
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from vsync.node.status import ask
 
 PORT = 5410
 TOKEN_TIMEOUT_S = 0.3
-LONGEST_S = 60.0
+LONGEST_S = 90.0
 
 
 class Process:
@@ -36,12 +38,23 @@ class Process:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
+    def hear(self, words: bytes) -> None:
+        """Wait until it has said this on standard error."""
+        assert self.process.stderr is not None
+        ends, pipe = time.monotonic() + LONGEST_S, self.process.stderr.fileno()
+        while words not in self.said:
+            ready, _, _ = select.select([pipe], [], [], max(0, ends - time.monotonic()))
+            more = os.read(pipe, 65_536) if ready else b""
+            assert more, f"waited for {words!r}, heard {self.said!r}"
+            self.said += more
+
     def end(self) -> None:
         """Leave cleanly; keep what it tells."""
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=LONGEST_S)
         assert self.process.returncode == 0, err.decode()
+        err = self.said + err
         self.said = err
         assert err == b"" or (self.may_say and self.may_say in err), err.decode()
         self.told = json.loads(out.decode().splitlines()[-1])
@@ -88,7 +101,7 @@ class Members:
         self.alive[me] = Process(
             [
                 *(sys.executable, "-m", "vsync", "join", "test", "--json"),
-                "--status-socket=none",
+                f"--status-socket={self.folder}/",
                 f"--key-file={self.key}",
                 *(f"--id={me}", f"--listen={where[me]}", f"--rate={self.rate}"),
                 *(f"--peer={n}={address}" for n, address in where.items() if n != me),
@@ -100,7 +113,7 @@ class Members:
         )
 
     def status(self, me: int) -> dict[str, Any]:
-        """What `vsync status` says of a member that was started with a socket in `folder`."""
+        """What `vsync status` says of a member."""
         return ask(self.folder / f"test-{me}.sock")
 
     def history(self, me: int) -> Path:
@@ -112,11 +125,19 @@ class Members:
 
     def view(self, me: int) -> tuple[int, ...]:
         """The members of the regular configuration that `me` told last."""
-        view: tuple[int, ...] = ()
-        for line in self.history(me).read_text().splitlines() if self.history(me).exists() else ():
-            if '"configuration"' in line and '"regular"' in line:
-                view = tuple(json.loads(line)["members"])
-        return view
+        return (self.views(me) or [()])[-1]
+
+    def views(self, me: int) -> list[tuple[int, ...]]:
+        """The members of all regular configurations that `me` told, in order."""
+        if not self.history(me).exists():
+            return []
+        # The last line may be half written.
+        lines = self.history(me).read_text().splitlines(keepends=True)
+        return [
+            tuple(json.loads(line)["members"])
+            for line in lines
+            if line.endswith("\n") and '"configuration"' in line and '"regular"' in line
+        ]
 
     def wait(self, **views: tuple[int, ...]) -> None:
         """Wait until members see these: ``wait(m1=(1, 2), m2=(1, 2))``."""
@@ -126,6 +147,33 @@ class Members:
             seen = {me: self.view(me) for me in wanted}
             assert time.monotonic() < ends, f"waited for {wanted}, seen {seen}"
             time.sleep(0.05)
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until that is so."""
+        ends = time.monotonic() + LONGEST_S
+        while not is_so():
+            assert time.monotonic() < ends, "it never came"
+            time.sleep(0.05)
+
+    def until_accepted(self, count: int) -> None:
+        """Wait until each, of those that live, has sent so many messages since it began."""
+        for me in self.alive:
+            self.until(lambda me=me: self.status(me)["accepted"]["messages"] >= count)
+
+    def until_transports(self, *wanted: str) -> None:
+        """Wait until messages of members leave in these ways, and all are on one ring."""
+        everybody = list(self.hosts)
+        told: list[tuple[str, list[int]]] = []
+
+        def is_so() -> bool:
+            status = [self.status(me) for me in self.hosts]
+            told[:] = [(each["transport"], each["ring"]["members"]) for each in status]
+            return told == [(way, everybody) for way in wanted]
+
+        try:
+            self.until(is_so)
+        except AssertionError:
+            raise AssertionError(f"waited for {wanted}, seen {told}") from None
 
     def together(self, *who: int) -> None:
         """Wait until these see each other and nobody else."""
