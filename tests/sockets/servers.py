@@ -202,6 +202,26 @@ def after(spoof: Behaviour, first: Behaviour = honest) -> Behaviour:
     return lambda question: [*first(question), *spoof(question)]
 
 
+def forged(question: Question, **lies: int) -> NtpPacket:
+    """What somebody sends who cannot see the request: another origin, and a time far off."""
+    told = question.honest(
+        origin_timestamp=question.packet.transmit_timestamp ^ 1, **{"stratum": 1, **lies}
+    )
+    return told.__class__(
+        **{
+            **{name: getattr(told, name) for name in told.__dataclass_fields__},
+            "transmit_timestamp": (told.transmit_timestamp + (1_000 << 32)) % (1 << 64),
+            "receive_timestamp": (told.receive_timestamp + (1_000 << 32)) % (1 << 64),
+        }
+    )
+
+
+def forged_kiss(code: bytes) -> Behaviour:
+    return lambda question: [
+        question.kiss(code, origin_timestamp=question.packet.transmit_timestamp ^ 1)
+    ]
+
+
 def cut_to(size: int) -> Behaviour:
     """An honest answer of which only so many bytes arrive."""
     return lambda question: [question.honest().encode()[:size]]

@@ -13,7 +13,6 @@ import pytest
 
 from clocksync import Measurement, Verdict
 from clocksync.measuring.result import HostResult
-from clocksync.ntp.packet import NtpPacket
 from clocksync.runtime.clocks import SoftwareClock, SystemClock
 from clocksync.runtime.units import MILLISECOND, SECOND
 from tests.sockets import servers
@@ -28,6 +27,8 @@ from tests.sockets.servers import (
     check,
     cut_to,
     elsewhere,
+    forged,
+    forged_kiss,
     holds_truth,
     honest,
     kissing,
@@ -51,26 +52,6 @@ def _no_exception_was_swallowed(caplog: pytest.LogCaptureFixture) -> Iterator[No
     """asyncio only logs what a callback raises: here that fails the test."""
     yield
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
-
-
-def forged(question: Question, **lies: int) -> NtpPacket:
-    """What somebody sends who cannot see the request: another origin, and a time far off."""
-    told = question.honest(
-        origin_timestamp=question.packet.transmit_timestamp ^ 1, **{"stratum": 1, **lies}
-    )
-    return told.__class__(
-        **{
-            **{name: getattr(told, name) for name in told.__dataclass_fields__},
-            "transmit_timestamp": (told.transmit_timestamp + (1_000 << 32)) % (1 << 64),
-            "receive_timestamp": (told.receive_timestamp + (1_000 << 32)) % (1 << 64),
-        }
-    )
-
-
-def forged_kiss(code: bytes) -> Behaviour:
-    return lambda question: [
-        question.kiss(code, origin_timestamp=question.packet.transmit_timestamp ^ 1)
-    ]
 
 
 SPOOFS: dict[str, Behaviour] = {
