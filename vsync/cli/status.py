@@ -14,6 +14,7 @@ from vsync.node import status as sockets
 from vsync.states import State
 
 LIST_SCHEMA = "vsync.members/1"
+LOCKS_SHOWN = 10
 
 
 def status(
@@ -142,6 +143,19 @@ def _facts(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         way = "ahead of" if apart["offset_ns"] > 0 else "behind"
         by = format_duration(abs(apart["offset_ns"]))
         yield f"clock of {member}", f"{by} {way} ours, ± {format_duration(apart['error_ns'])}"
+    yield from _locks(told["locks"] or ())
+
+
+def _locks(locks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for number, lock in enumerate(locks[:LOCKS_SHOWN]):
+        holder = "nobody: its holder is gone, its lease runs out"
+        if lock["holder"] is not None:
+            holder = f"member {lock['holder']}"
+        waiting = f"; {_numbers(lock['waiting'])} waiting" if lock["waiting"] else ""
+        label = "" if number else "locks"
+        yield label, f"{lock['name']} ({lock['service']}) held by {holder}{waiting}"
+    if len(locks) > LOCKS_SHOWN:
+        yield "", f"and {len(locks) - LOCKS_SHOWN} more: --json tells them"
 
 
 def _numbers(members: Sequence[int]) -> str:

@@ -93,6 +93,14 @@ def test_a_member_is_shown_by_group_by_name_and_by_socket(vsync, places):
             assert re.search(r"ago  operational \(nobody answered\)", out)
 
 
+def test_locks_are_told_with_their_holder(vsync, places):
+    with alone(places) as group, group.locks("stock").lock("till"):
+        deadline = time.monotonic() + 20
+        while "till" not in (out := vsync("status", "orders")[1]):
+            assert time.monotonic() < deadline, out
+    assert "locks           till (stock) held by member 1\n" in out
+
+
 def test_json_is_one_object_of_the_documented_keys(vsync, places):
     with alone(places):
         code, out, _ = vsync("status", "orders", "--json")
