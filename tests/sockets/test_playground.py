@@ -51,6 +51,7 @@ def health(page, text):
 
 def test_the_menu_leads_to_scenes_and_to_free_play(page, url) -> None:
     page.goto(url)
+    page.locator("#menu .card.walk").wait_for()
     assert page.locator("#menu .sketch").count() == 4 + 5  # properties and algorithms
     page.locator("#menu .card.walk", has_text="Five minutes").click()
     page.locator("#guide-title", has_text="Five processes that want to agree").wait_for()
