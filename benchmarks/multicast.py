@@ -31,6 +31,8 @@ TOGETHER = 64
 RING_TOGETHER = 1_000
 """The same on a ring, whose datagrams are larger."""
 LATENCY_SAMPLES = 1_000
+ALL = b"all"
+"""What who has everything says."""
 LONGEST_S = 60
 """How long members wait for each other."""
 RING = "ring"
@@ -62,19 +64,24 @@ async def _throughput(group: Group, seconds: float) -> tuple[int, float]:
         receiving = tasks.create_task(receive())
         await send()
         group.note(b"%d" % group.member.sent)
-        await _noted(group, 1)
-        everything = group.member.sent + sum(int(said.note) for said in group.notes)
+        counts = await _said_by_all(group, lambda note: note != ALL)
+        everything = group.member.sent + sum(map(int, counts))
         await _wait(group, lambda: delivered == everything)
         # Nobody leaves before all have everything: it may be the one that decides on the order.
-        group.note(b"all")
-        await _noted(group, 2)
+        group.note(ALL)
+        await _said_by_all(group, lambda note: note == ALL)
         receiving.cancel()
     return delivered, last - first
 
 
-async def _noted(group: Group, times: int) -> None:
-    """Wait until every other member has said something so often."""
-    await _wait(group, lambda: len(group.notes) >= times * (len(MEMBERS) - 1))
+async def _said_by_all(group: Group, is_meant: Callable[[bytes], bool]) -> list[bytes]:
+    """Wait until every other member has said such a thing; all that they said."""
+
+    def said() -> list[bytes]:
+        return [each.note for each in group.notes if is_meant(each.note)]
+
+    await _wait(group, lambda: len(said()) == len(MEMBERS) - 1)
+    return said()
 
 
 async def _wait(group: Group, is_so: Callable[[], bool]) -> None:
