@@ -84,6 +84,12 @@ BENCHMARKS = (
     ),
     Benchmark("ring_clocks", "The time of a group", GROUPS, ("--seconds=0.5",)),
     Benchmark(
+        "stamping",
+        "What timestamps cost",
+        GROUPS,
+        ("--rounds=1", "--seconds=0.3", "--sizes", "64"),
+    ),
+    Benchmark(
         "ring",
         "A ring of three",
         GROUPS,
