@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -73,14 +72,6 @@ class Masters:
         if self._clock is None:
             raise NotSynchronised("no majority of the masters was heard yet")
         return self._clock.now()
-
-    def at(self, system_ns: int) -> int:
-        """What the clock showed when the system's clock showed that, a moment ago."""
-        if self._clock is None:
-            return system_ns
-        before = time.time_ns()
-        middle = self._clock.now().middle
-        return system_ns + middle - (before + time.time_ns()) // 2
 
     def _follow(self) -> None:
         assert self._loop is not None, "started"
