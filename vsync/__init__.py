@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from vsync.node.group import Group
     from vsync.node.joining import join
     from vsync.node.locks import Grant, Locks
-    from vsync.node.loop import SlowConsumer, StateNotSaved
     from vsync.node.message import Message, NotAMember
     from vsync.node.side import AheadOfTime
     from vsync.node.state import CommandDiscarded, CommandRejected, ResultUnknown, State
+    from vsync.node.told import SlowConsumer, StateNotSaved
     from vsync.replication.events import View
     from vsync.replication.machine import Context, Replicated
     from vsync.replication.objects import Counter, Queue, ReplicatedDict

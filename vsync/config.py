@@ -15,6 +15,8 @@ DATAGRAM_BYTES_MAX = 65_507
 """What UDP over IPv4 can carry."""
 
 
+MAY_BE_ZERO = frozenset({"cluster", "join_spread_ns", "accelerated", "settle_ns", "follow_ns"})
+
 SOCKET_COST_BYTES = 2304
 """What a datagram of an Ethernet's size takes of a socket's buffer in Linux (its ``truesize``)."""
 
@@ -42,6 +44,12 @@ class RingConfig:
     token_hold_ns: int = 15 * MILLISECOND
     """How long the representative of an idle ring holds the token. The member before it waits so
     much longer before it sends an idle token again."""
+
+    follow_ns: int = MILLISECOND
+    """How long a member that alone sends keeps the token for its next message. (0: not at all)"""
+
+    linger_ns: int = 20 * MILLISECOND
+    """How long such a member keeps the token in all, however many messages follow."""
 
     join_ns: int = 50 * MILLISECOND
     """After which a wish for a new ring is repeated."""
@@ -130,7 +138,7 @@ class RingConfig:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            low = 0 if name in ("cluster", "join_spread_ns", "accelerated", "settle_ns") else 1
+            low = 0 if name in MAY_BE_ZERO else 1
             if isinstance(value, int) and not isinstance(value, bool) and value < low:
                 raise BadConfig(f"{name} = {value}: at least {low}")
         if self.cluster >= 1 << 32:
@@ -144,6 +152,7 @@ class RingConfig:
                 f" {self.token_retransmit_ns} together must be less than token_loss_ns ="
                 f" {self.token_loss_ns}"
             )
+        self._require_less("linger_ns", "token_loss_ns")
         self._require_less("join_ns", "consensus_ns")
         self._require_less("window", "gap_max")
         if self.message_bytes_max > self.queue_bytes_max:
@@ -205,6 +214,8 @@ class RingConfig:
             "token_loss_ns": token_loss_ns,
             "token_retransmit_ns": retransmit,
             "token_hold_ns": min(150 * MILLISECOND, token_loss_ns // 6),
+            "follow_ns": min(MILLISECOND, token_loss_ns // 100),
+            "linger_ns": min(20 * MILLISECOND, token_loss_ns // 20),
             "join_ns": min(50 * MILLISECOND, token_loss_ns // 16),
             "join_spread_ns": min(2 * MILLISECOND, token_loss_ns // 100),
             "consensus_ns": token_loss_ns // 4,
@@ -241,6 +252,8 @@ class RingConfig:
             "token_loss_ns": 60 * MILLISECOND,
             "token_retransmit_ns": 10 * MILLISECOND,
             "token_hold_ns": 5 * MILLISECOND,
+            "follow_ns": 2 * MILLISECOND,
+            "linger_ns": 6 * MILLISECOND,
             "join_ns": 12 * MILLISECOND,
             "consensus_ns": 45 * MILLISECOND,
             "settle_ns": 10 * MILLISECOND,

@@ -33,7 +33,7 @@ from clocksync.runtime.envelope import UNKNOWN_KIND, Envelope
 from clocksync.runtime.errors import MalformedFrame
 from clocksync.runtime.interval import Interval
 from clocksync.runtime.records import maker
-from vsync import causes, committing, gathering, lifecycle, operational, recovering
+from vsync import causes, committing, gathering, lifecycle, lingering, operational, recovering
 from vsync.config import RingConfig
 from vsync.events import (
     Accepted,
@@ -118,8 +118,7 @@ class Engine:
         self.incarnation = self.random.getrandbits(64)
         self.state = State.IDLE
         self.dropped: Counter[str] = Counter()
-        self.now = 0
-        self.clock = Interval(0, 0)
+        self.now, self.clock = 0, Interval(0, 0)
 
         self.boot = self.durable = self.asked = boot
         self.asked_tickets: dict[int, BootState] = {}
@@ -163,6 +162,7 @@ class Engine:
         self.last_own, self.has_pressure = 0, False
         self.leaving = Leaving.NOT
         self.held: Token | None = None
+        self.lingering = lingering.Lingering()
         self.passed_on: SendTo | None = None
 
         self.is_flushing = False
@@ -293,6 +293,7 @@ class Engine:
         if reason is not None:
             self.emit(Refused(event.handle, reason))
             return
+        lingering.foresee(self)
         outbox.put(event.handle, event.payloads, event.service, event.group)
         self.emit(Accepted(event.handle, count))
         self.tell_pressure()
@@ -308,7 +309,7 @@ class Engine:
             self.reason = cause
         for timer in sorted(self._pending - RUNS_IN[self.state], key=lambda timer: timer.value):
             self.cancel(timer)
-        self.held = None
+        self.held = self.lingering.kept = None
         self.emit(Moved(before, self.state, cause))
 
     # Effects
@@ -408,6 +409,8 @@ class Engine:
             # A piece has a timestamp too, but nobody was told of it.
             if frame.last_timestamp > ring.delivered_time:
                 ring.delivered_time, ring.time_error = frame.last_timestamp, frame.error
+            if frame.origin == self.me:
+                self.lingering.own_ns = self.now
             self.emit(
                 Messages(
                     ring.id,

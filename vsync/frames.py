@@ -29,10 +29,10 @@ REQUESTS_MAX = 32
 PAYLOAD_MAX = 65_000
 PACKED_MAX = 8_192
 
-SAFE, FIRST, LAST, SUSPECT, UNVERIFIED = 1, 2, 4, 8, 16
+SAFE, FIRST, LAST, SUSPECT, UNVERIFIED, LINGERS = 1, 2, 4, 8, 16, 32
 """Flags of :class:`Data`. A datagram of whole messages is both first and last."""
 
-_FLAGS = SAFE | FIRST | LAST | SUSPECT | UNVERIFIED
+_FLAGS = SAFE | FIRST | LAST | SUSPECT | UNVERIFIED | LINGERS
 
 RING_BYTES = 14
 DATA_BYTES = RING_BYTES + 8 + 2 + 1 + 4 + 8 + 8 + 4 + 2 + 2
@@ -72,7 +72,10 @@ class Data(Frame):
     ring_nonce: RingNonce
     sequence: Annotated[U64, "its place in the order of that ring"]
     origin: Annotated[U16, "the member that sent it first"]
-    flags: Annotated[U8, "1 safe, 2 first piece, 4 last piece, 8 suspect, 16 unverified"]
+    flags: Annotated[
+        U8,
+        "1 safe, 2 first piece, 4 last piece, 8 suspect, 16 unverified, 32 the token lingers",
+    ]
     round: Annotated[U32, "the token's rotation it was sent in"]
     timestamp: Annotated[I64, "of its first message, ns since the Unix epoch"]
     error: Annotated[U64, "true time lies within timestamp ± this, ns"]

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vsync import change, reception
+from vsync import change, lingering, reception
 from vsync.events import Multicast, Ordered, SendTo
 from vsync.frames import (
+    LINGERS,
     NOBODY,
     PACKED_MAX,
+    SAFE,
     Commit,
     Data,
     HoldCancel,
@@ -34,6 +36,8 @@ def on_data(engine: "Engine", sender: int, frame: Entry) -> None:
         change.on_foreign(engine, sender, frame)
     elif reception.take(engine, sender, frame):
         engine.deliver_ready()
+        if len(engine.outbox):
+            lingering.cut_short(engine)
 
 
 # The token
@@ -53,24 +57,33 @@ def on_token(engine: "Engine", sender: int, token: Token) -> None:
 
 
 def let_go(engine: "Engine") -> None:
-    """Visit the token that was held."""
+    """Visit the token that was held; end the visit that was not over."""
     if engine.held is not None:
         token, engine.held = engine.held, None
         engine.cancel(Timer.TOKEN_HOLD)
         visit(engine, token)
+    elif engine.lingering.kept is not None:
+        token, engine.lingering.kept = engine.lingering.kept, None
+        engine.cancel(Timer.TOKEN_HOLD)
+        engine.pass_on(engine.ring.successor, token)
 
 
 def visit(engine: "Engine", token: Token) -> None:
     """Do what is to be done while holding the token, and pass it on."""
     config, ring = engine.config, engine.ring
     engine.stamper.follow(engine.clock, token.clocks, ring.place, engine.now, ring.last_visit_ns)
-    made = ring.visit(token, engine.now, engine.clock, _supply(engine), _backlog(engine))
+    lingers = lingering.may_linger(engine, token)
+    supply = _supply(engine, ring.last_visit_ns, lingers)
+    made = ring.visit(token, engine.now, engine.clock, supply, _backlog(engine))
     engine.tell_pressure()
     # Where frames get lost smaller ones get through sooner.
     if made.resent:
         engine.room = max(engine.least_room, engine.room // 2)
     else:
         engine.room = min(engine.most_room, engine.room + engine.least_room)
+    if lingers and not _must_change(engine, made):
+        send_and_linger(engine, made.token, made.sent, engine.now)
+        return
     after = min(config.accelerated, len(made.sent))
     before = len(made.sent) - after
     for frame in made.resent + made.sent[:before]:
@@ -90,6 +103,19 @@ def visit(engine: "Engine", token: Token) -> None:
         ring.release()
 
 
+def send_and_linger(engine: "Engine", token: Token, sent: list[Entry], since_ns: int) -> None:
+    """Send, and keep the token of this visit, begun then, if more is likely to follow at once."""
+    for frame in sent:
+        engine.emit(Multicast(frame))
+    engine.deliver_ready()
+    engine.ring.release()
+    engine.lingering.kept = token
+    if lingering.awaits_more(engine) and engine.now < since_ns + engine.config.linger_ns:
+        lingering.linger(engine, since_ns)
+    else:
+        let_go(engine)
+
+
 def _must_change(engine: "Engine", made: Visit) -> bool:
     return made.deaf != NOBODY or made.token.sequence >= engine.config.sequence_limit
 
@@ -99,15 +125,22 @@ def _backlog(engine: "Engine") -> Callable[[], int]:
     return lambda: engine.outbox.datagrams(engine.least_room, config.window)
 
 
-def _supply(engine: "Engine") -> Callable[[int, Token], list[Entry]]:
-    """Makes new messages out of the send queue."""
+def _supply(
+    engine: "Engine", since_ns: int, lingers: bool = False
+) -> Callable[[int, Token], list[Entry]]:
+    """Makes new messages out of the send queue.
+
+    Args:
+        since_ns: of the visit before: no clock in the token's table was read earlier.
+        lingers: the token may be kept after them.
+    """
     ring, stamper = engine.ring, engine.stamper
 
     def supply(allowance: int, token: Token) -> list[Entry]:
         if not len(engine.outbox):
             return []
         group = stamper.group_interval(
-            engine.clock, token.clocks, ring.place, engine.now - ring.last_visit_ns
+            engine.clock, token.clocks, ring.place, engine.now - since_ns
         )
         group = stamper.steadied(group, engine.now)
         reading = stamper.read(engine.clock, group)
@@ -118,7 +151,7 @@ def _supply(engine: "Engine") -> Callable[[int, Token], list[Entry]]:
             room = engine.room
             if allowance < engine.config.frame_datagrams:
                 room = min(room, engine.config.room(allowance))
-            frame = _next_frame(engine, number, token.round, last, reading, room)
+            frame = _next_frame(engine, number, token.round, last, reading, room, lingers)
             if frame is None:
                 break
             last = frame.last_timestamp
@@ -130,7 +163,13 @@ def _supply(engine: "Engine") -> Callable[[int, Token], list[Entry]]:
 
 
 def _next_frame(
-    engine: "Engine", number: int, rotation: int, last: int, reading: Reading, room: int
+    engine: "Engine",
+    number: int,
+    rotation: int,
+    last: int,
+    reading: Reading,
+    room: int,
+    lingers: bool = False,
 ) -> Data | None:
     """The next datagram, numbered and stamped; None while its time is not reserved on disk."""
     first = reading.stamp(last)
@@ -141,11 +180,14 @@ def _next_frame(
     if packed.handles:
         engine.last_own = number
         engine.emit(Ordered(ring.id, number, packed.handles, packed.service, packed.is_whole))
+    flags = packed.flags | reading.flags_of(first)
+    if lingers and not len(engine.outbox) and not packed.flags & SAFE:
+        flags |= LINGERS
     frame = Data(
         *ring.id,
         number,
         engine.me,
-        packed.flags | reading.flags_of(first),
+        flags,
         rotation,
         first,
         reading.error(first, first + max(1, len(packed.lengths)) - 1),
@@ -186,12 +228,31 @@ def on_submit(engine: "Engine") -> None:
     ring = engine.ring
     if ring.is_alone:
         send_alone(engine)
+    elif engine.lingering.kept is not None:
+        extend(engine, engine.lingering.kept)
     elif engine.held is not None:
         let_go(engine)
+    elif ring.lingerer != NOBODY:
+        lingering.cut_short(engine)
     elif ring.place != 0 and ring.idle_visits >= engine.config.idle_visits - 1:
         # Once: the next visit finds something to send, and is not idle.
         ring.idle_visits = 0
         engine.emit(SendTo(ring.members[0], HoldCancel(*ring.id)))
+
+
+def extend(engine: "Engine", kept: Token) -> None:
+    """Send more in the visit that is not over."""
+    ring, since_ns = engine.ring, engine.lingering.since_ns
+    lingers = (
+        engine.lingering.followed >= lingering.FOLLOWED_ENOUGH
+        and engine.now < since_ns + engine.config.linger_ns
+    )
+    told = ring.told
+    assert told is not None, "there was a visit"
+    supply = _supply(engine, told.before_ns, lingers)
+    token, sent = ring.extend(kept, supply, _backlog(engine))
+    engine.tell_pressure()
+    send_and_linger(engine, token, sent, since_ns)
 
 
 def on_persisted(engine: "Engine") -> None:
@@ -205,7 +266,7 @@ def on_hold_cancel(engine: "Engine", sender: int, frame: HoldCancel) -> None:
     if frame.ring != engine.ring.id:
         engine.drop("of another ring", sender, frame)
         return
-    engine.ring.idle_visits = 0
+    engine.ring.idle_visits = engine.lingering.followed = 0
     let_go(engine)
 
 

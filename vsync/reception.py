@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from vsync.frames import Data, Token
+from vsync.frames import LINGERS, NOBODY, Data, Token
 from vsync.ring import Ring
 from vsync.states import Timer
 from vsync.store import Entry
@@ -20,7 +20,8 @@ def take(engine: "Engine", sender: int, frame: Entry) -> bool:
     """Put a message of the present ring into its log; whether it was new."""
     ring = present_ring(engine)
     # While we hold the token nobody else gives out numbers.
-    is_beyond = engine.held is not None and frame.sequence > engine.held.sequence
+    held = engine.held or engine.lingering.kept
+    is_beyond = held is not None and frame.sequence > held.sequence
     if is_beyond or frame.origin not in ring.members or not ring.takes(frame):
         engine.drop("impossible number or origin", sender, frame)
         return False
@@ -29,6 +30,9 @@ def take(engine: "Engine", sender: int, frame: Entry) -> bool:
     if not ring.log.add(frame):
         engine.dropped["message that is here already"] += 1
         return False
+    if frame.sequence == ring.log.highest:
+        lingers = isinstance(frame, Data) and frame.flags & LINGERS
+        ring.lingerer = frame.origin if lingers else NOBODY
     last = ring.last_token
     # Only somebody behind us on the ring can have given out a higher number than our token held.
     if last is not None and frame.sequence > last.sequence:
@@ -51,6 +55,7 @@ def accept(engine: "Engine", sender: int, token: Token) -> bool:
         engine.drop("token from somebody else than the member before us", sender, token)
     else:
         ring.token_sequence = token.token_sequence
+        ring.lingerer = NOBODY
         engine.stamper.saw(token.timestamp)
         engine.arm(Timer.TOKEN_LOSS, engine.config.token_loss_ns)
         engine.cancel(Timer.TOKEN_RETRANSMIT)

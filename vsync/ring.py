@@ -85,6 +85,8 @@ class Ring:
         self.last_visit_ns = now
         self.told: Told | None = None
         self.idle_visits = 0
+        self.lingerer = NOBODY
+        """Who keeps the token at present, as its last message said."""
         self._received_by_all = 0
         self._visits = 0
         self._seen = 0
@@ -118,6 +120,10 @@ class Ring:
             self._answered = {n: c for n, c in self._answered.items() if n > self.log.released}
 
     # The token
+
+    def is_sent_by_us_alone(self, token: Token) -> bool:
+        """Whether nobody else has sent anything since our last visit, or waits to."""
+        return token.sequence == self._seen and token.backlog == self._backlog_before
 
     def is_fresh(self, token: Token) -> bool:
         """Whether this token was not here before."""
@@ -188,6 +194,38 @@ class Ring:
         self.last_token, self.last_visit_ns = passed, now
         return Visit(passed, resent, sent, deaf, is_idle)
 
+    def extend(
+        self, kept: Token, supply: Supply, backlog: Callable[[], int]
+    ) -> tuple[Token, list[Entry]]:
+        """Send more in the last visit, whose token was not passed on yet, and which nobody asked
+        for anything: the token to pass on instead, and what is to be sent before it."""
+        room = min(self.config.visit_max - self._sent_before, self._room(kept))
+        sent = supply(room, kept) if room > 0 else []
+        for frame in sent:
+            self.log.add(frame)
+            self.timestamp = frame.last_timestamp if isinstance(frame, Data) else self.timestamp
+        sequence = self._seen = kept.sequence + len(sent)
+        # In the visit in which it sends a holder that lacks nothing may raise this.
+        received, lowered_by = self._lower_or_raise(kept, sequence)
+        self._received_by_all = received
+        waiting, used = backlog(), self._datagrams(sent)
+        token = self.last_token = make_token(
+            *self.id,
+            kept.token_sequence,
+            sequence,
+            received,
+            lowered_by,
+            _clamped(kept.sent_last_rotation + used),
+            _clamped(kept.backlog + waiting - self._backlog_before),
+            kept.recovering,
+            kept.round,
+            self.timestamp,
+            kept.missing,
+            kept.clocks,
+        )
+        self._sent_before, self._backlog_before = self._sent_before + used, waiting
+        return token, sent
+
     def _answer(self, requests: tuple[int, ...]) -> tuple[list[Entry], list[int]]:
         """Frames that others asked for and we have; and the numbers that are still asked for."""
         if not requests:
@@ -217,11 +255,15 @@ class Ring:
         datagrams = self.config.datagrams
         return sum([datagrams(frame.size) for frame in frames])
 
+    def _room(self, token: Token) -> int:
+        """How many datagrams the window leaves."""
+        return self.config.window + self.config.visit_max - token.sent_last_rotation
+
     def _allowance(self, token: Token, backlog: int) -> int:
         config = self.config
         if token.sequence - self.safe > config.gap_max:
             return 0
-        room = config.window + config.visit_max - token.sent_last_rotation
+        room = self._room(token)
         if config.fair_share:
             total = token.backlog + backlog - self._backlog_before
             if total > 0:

@@ -19,7 +19,7 @@ so itself.
 import struct
 from collections.abc import Callable, Hashable, Iterable
 from itertools import count
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -68,6 +68,10 @@ _COMMON_BYTES = 10
 """What headers of all versions have in common."""
 _PREFIX = slice(11, 15)
 _COUNTER_BYTES = 8
+_HEAD, _NONCE, _BODY = slice(HEADER_BYTES), NONCE, slice(HEADER_BYTES, None)
+_HELLO = Hello.KIND
+_make_opened = cast(Callable[..., Opened], tuple.__new__)
+"""``Opened(...)`` in half the time."""
 assert _PARTS.size == HEADER_BYTES, "as SealedHeader declares"
 
 
@@ -172,7 +176,7 @@ class Sealer:
             raise MalformedFrame(TOO_SHORT)
         start, kind, route, counter = _PARTS.unpack_from(data)
         channel = self._channels.get(route)
-        if channel is None or start != _START or kind == Hello.KIND:
+        if channel is None or start != _START or kind == _HELLO:
             self._open_other(data, now_ns, source)
             return None
         decrypt, window, sender = channel
@@ -180,11 +184,11 @@ class Sealer:
         if refusal is not None:
             raise MalformedFrame(refusal)
         try:
-            body = decrypt(data[NONCE], data[HEADER_BYTES:], data[:HEADER_BYTES])
+            body = decrypt(data[_NONCE], data[_BODY], data[_HEAD])
         except InvalidTag:
             raise MalformedFrame(BAD_TAG) from None
         window.mark(counter)
-        return Opened(sender, kind, body)
+        return _make_opened(Opened, (sender, kind, body))
 
     def _open_other(self, data: bytes | memoryview, now_ns: int, source: Hashable) -> None:
         """A hello, or what is to be refused and for which reason."""

@@ -13,7 +13,7 @@ from tests.cluster.planted import Mutants
 from vsync import change, committing, gathering, lifecycle, operational, reception, recovering
 from vsync.engine import HANDLERS, Engine
 from vsync.events import BootState, Configuration, Kind
-from vsync.frames import Data, Token
+from vsync.frames import Data, HoldCancel, Token
 from vsync.identity import NO_RING, RingId
 from vsync.membership import BackOff
 from vsync.packing import Assembly, Outbox
@@ -145,7 +145,7 @@ def the_ring_number_is_told_before_it_is_durable(patch: pytest.MonkeyPatch) -> N
     patch.setattr(committing, "_begin", begin)
 
 
-@mutant("B4", "D4", "D7", "T1", "B7", "B3", "engine")
+@mutant("B4", "D4", "D7", "T1", "B7", "B3", "engine", first=11)
 def a_token_is_visited_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         Ring, "is_fresh", lambda self, token: token.token_sequence >= self.token_sequence - 2
@@ -458,3 +458,36 @@ def a_member_forgets_what_it_sends(patch: pytest.MonkeyPatch) -> None:
 )
 def nobody_backs_off(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(BackOff, "is_shunned", lambda self, process, now, asks=False: False)
+
+
+@mutant("D1", "D2", "B3", "engine")
+def the_token_that_lingered_leaves_as_it_came(patch: pytest.MonkeyPatch) -> None:
+    right = Ring.extend
+
+    def extend(self: Ring, kept: Token, *given: Any) -> Any:
+        return kept, right(self, kept, *given)[1]
+
+    patch.setattr(Ring, "extend", extend)
+
+
+@mutant(test="tests.vsync.test_lingering:test_a_visit_that_was_extended_is_one_long_visit")
+def a_visit_that_goes_on_counts_as_a_rotation(patch: pytest.MonkeyPatch) -> None:
+    right = Ring.extend
+
+    def extend(self: Ring, *given: Any) -> Any:
+        passed, sent = right(self, *given)
+        self._advance_safe(passed.all_received_up_to)
+        return passed, sent
+
+    patch.setattr(Ring, "extend", extend)
+
+
+@mutant(test="tests.vsync.test_lingering:test_hold_cancel_ends_it_and_the_next_guess_is_careful")
+def whoever_lingers_hears_nobody(patch: pytest.MonkeyPatch) -> None:
+    right = HANDLERS[State.OPERATIONAL][HoldCancel]
+
+    def hears(engine: Engine, sender: int, frame: HoldCancel) -> None:
+        if engine.lingering.kept is None:
+            right(engine, sender, frame)
+
+    patch.setitem(HANDLERS[State.OPERATIONAL], HoldCancel, hears)

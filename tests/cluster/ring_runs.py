@@ -56,7 +56,11 @@ def scenario_of(seed: int | str) -> Scenario:
         token_hold_ns=12 * MILLISECOND,
         idle_visits=2,
     )
-    load = replace(scenario.load, every_ns=random.choice((10, 25, 60)) * MILLISECOND)
+    load = replace(
+        scenario.load,
+        every_ns=random.choice((10, 25, 60)) * MILLISECOND,
+        chatty=Random(f"{seed}/chatty").choice((0, 0, 1, scenario.nodes)),
+    )
     return replace(scenario, config=config, load=load)
 
 

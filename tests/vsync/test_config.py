@@ -27,6 +27,7 @@ BAD = [
         {"token_retransmit_ns": 1000 * MILLISECOND},
         "token_retransmit_ns = 1000000000 must be less than token_loss_ns = 1000000000",
     ),
+    ({"linger_ns": 1000 * MILLISECOND}, "linger_ns = 1000000000 must be less than token_loss_ns"),
     ({"join_ns": 251 * MILLISECOND}, "join_ns = 251000000 must be less than consensus_ns"),
     ({"window": 800}, "window = 800 must be less than gap_max = 800"),
     ({"message_bytes_max": 1 << 40}, "message_bytes_max = .* is more than queue_bytes_max = "),
@@ -46,8 +47,8 @@ def test_what_cannot_be_is_refused_with_its_name_and_number(settings, message):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"cluster": 0, "join_spread_ns": 0, "accelerated": 0, "settle_ns": 0},
-        {"token_hold_ns": 1, "token_retransmit_ns": 1, "token_loss_ns": 3},
+        {"cluster": 0, "join_spread_ns": 0, "accelerated": 0, "settle_ns": 0, "follow_ns": 0},
+        {"token_hold_ns": 1, "token_retransmit_ns": 1, "token_loss_ns": 3, "linger_ns": 2},
         {"window": 799},
         {"backoff_ns": (1, 1)},
         {"message_bytes_max": 5, "queue_bytes_max": 5},

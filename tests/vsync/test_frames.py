@@ -14,6 +14,7 @@ from vsync.frames import (
     FRAMES,
     LARGEST,
     LAST,
+    LINGERS,
     MEMBERS_MAX,
     NOBODY,
     PAYLOAD_MAX,
@@ -169,7 +170,7 @@ def test_no_member_has_the_number_that_means_nobody():
 
 BEYOND = LARGEST + 1
 REFUSALS = [
-    (replace(data(), flags=32 | FIRST | LAST), "impossible flags or time"),
+    (replace(data(), flags=64 | FIRST | LAST), "impossible flags or time"),
     (replace(data(), flags=255), "impossible flags or time"),
     (data(timestamp=BEYOND), "impossible flags or time"),
     (data(timestamp=-BEYOND), "impossible flags or time"),
@@ -234,6 +235,7 @@ def test_what_decodes_and_yet_cannot_be_is_refused_by_name(frame, reason):
     [
         data(payload=bytes(PAYLOAD_MAX - 2)),
         data(flags=FIRST, lengths=(), payload=bytes(PAYLOAD_MAX)),
+        data(flags=FIRST | LAST | LINGERS),
         data(lengths=(0, 1, 0), payload=b"x"),
         data(flags=0, lengths=()),
         token(sequence=9, missing=(1, 9)),

@@ -25,11 +25,11 @@ from vsync.node.declared import MTU_MAX, MTU_MIN
 from vsync.node.group import Group
 from vsync.node.joining import Endpoint, Joining
 from vsync.node.joining import join as join_group
-from vsync.node.loop import SlowConsumer, StateNotSaved
 from vsync.node.message import Event, NotAMember
 from vsync.node.metrics import Counted, serving
 from vsync.node.tally import Tally
 from vsync.node.timesource import opened
+from vsync.node.told import SlowConsumer, StateNotSaved
 
 SCHEMA = "vsync.join/1"
 TICK_S = 0.01

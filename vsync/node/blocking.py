@@ -23,7 +23,7 @@ from vsync.events import (
 )
 from vsync.identity import WHOLE_RING, Service
 from vsync.node.locks import told_of
-from vsync.node.loop import Own, RingLoop, Room, Told
+from vsync.node.loop import RingLoop
 from vsync.node.message import Event, Message, unfold
 from vsync.node.portal import (
     BlockingLocks,
@@ -32,6 +32,7 @@ from vsync.node.portal import (
     Portal,
 )
 from vsync.node.side import AheadOfTime, Side, timestamp_of
+from vsync.node.told import Own, Room, Told
 from vsync.replication.locks import LEASES
 from vsync.replication.machine import Replicated
 from vsync.replication.quorum import NO_QUORUM, Policy
@@ -201,7 +202,7 @@ class BlockingGroup(Side):
     # The ring's thread
 
     def told(self, events: list[Told]) -> None:
-        """See :class:`vsync.node.loop.Listener`."""
+        """See :class:`vsync.node.told.Listener`."""
         layer: list[Messages | Configuration | Moved] = []
         with self._changed:
             for told in events:
@@ -231,7 +232,7 @@ class BlockingGroup(Side):
             self._portal.soon(self._portal.take, layer, self._fail)
 
     def ended(self, error: BaseException | None) -> None:
-        """See :class:`vsync.node.loop.Listener`."""
+        """See :class:`vsync.node.told.Listener`."""
         with self._changed:
             self.error = self.error or error
             self.has_ended = True

@@ -52,6 +52,8 @@ class Sealer(Protocol):
 
     def seal(self, kind: int, body: bytes) -> bytes: ...
 
+    def seal_many(self, kind: int, bodies: Iterable[bytes]) -> list[bytes]: ...
+
     def open(self, data: bytes | memoryview, now_ns: int) -> Came | None: ...
 
     def take_outgoing(self) -> list[tuple[int, bytes]]: ...
@@ -251,10 +253,9 @@ class Carrier:
 
     def _cut(self, frame: Frame | None, kind: int, body: bytes) -> list[bytes]:
         """The datagrams that carry a frame."""
-        seal = self._sealer.seal
         if len(body) <= self._whole_bytes:
-            return [seal(kind, body)]
-        return [seal(Segment.KIND, part) for part in self._cutter.cut(frame, kind, body)]
+            return [self._sealer.seal(kind, body)]
+        return self._sealer.seal_many(Segment.KIND, self._cutter.cut(frame, kind, body))
 
     # Coming in
 

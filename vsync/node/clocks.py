@@ -22,7 +22,9 @@ class Clocks:
             mine: our clock's reading now, ns.
         """
         found: dict[int, Difference] = {}
-        known = dict(self._loop.probing.pairs.known)
+        pairs = self._loop.probing.pairs
+        known = dict(pairs.known)
+        pairs.read_ns = self._loop.engine.now
         for peer in sorted(known):
             comparison = known[peer]
             if abs(mine - comparison.at_ns) > LASTS_NS:

@@ -14,6 +14,7 @@
 """
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -37,11 +38,12 @@ from vsync.identity import WHOLE_RING, Service
 from vsync.node.channel import ProcessGroup
 from vsync.node.entry import Entry
 from vsync.node.locks import Locks, told_of
-from vsync.node.loop import Own, RingLoop, Room, Told
+from vsync.node.loop import RingLoop
 from vsync.node.message import Event, Message, NotAMember, unfold
 from vsync.node.services import TOGETHER_MOST, Services
 from vsync.node.side import AheadOfTime, Side, timestamp_of
 from vsync.node.state import State
+from vsync.node.told import Own, Room, Told
 from vsync.replication.locks import LEASES
 from vsync.replication.machine import Replicated
 from vsync.replication.quorum import NO_QUORUM, Policy
@@ -60,6 +62,8 @@ class Group(Side):
         )
         self._entry = Entry(self._services, policy)
         self._asyncio = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._hand_in = self.loop.submit
         self._inbox: deque[list[Told]] = deque()
         self._is_scheduled = False
         self._events: deque[Event] = deque()
@@ -327,18 +331,21 @@ class Group(Side):
         self._post(payloads, size, service, number)
         return True
 
-    # The ring's thread
+    # The ring's thread, or our own while we submit
 
     def told(self, events: list[Told]) -> None:
-        """See :class:`vsync.node.loop.Listener`."""
+        """See :class:`vsync.node.told.Listener`."""
         self._inbox.append(events)
         if not self._is_scheduled:
             self._is_scheduled = True
             with suppress(RuntimeError):
-                self._asyncio.call_soon_threadsafe(self._on_told)
+                if threading.get_ident() == self._thread:
+                    self._asyncio.call_soon(self._on_told)
+                else:
+                    self._asyncio.call_soon_threadsafe(self._on_told)
 
     def ended(self, error: BaseException | None) -> None:
-        """See :class:`vsync.node.loop.Listener`."""
+        """See :class:`vsync.node.told.Listener`."""
         # An event loop that has ended before us leaves nobody to be told.
         with suppress(RuntimeError):
             self._asyncio.call_soon_threadsafe(self._on_ended, error)

@@ -24,16 +24,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from clocksync.runtime.errors import ToolkitError
 from clocksync.runtime.history import HistorySink
 from clocksync.runtime.units import SECOND
 from clocksync.runtime.wire import Frame
 from vsync.engine import Engine
 from vsync.events import (
-    BootState,
     CancelTimer,
     Configuration,
     Effect,
@@ -65,6 +62,7 @@ from vsync.node.clock import Clock
 from vsync.node.probing import Probing
 from vsync.node.reach import Reach
 from vsync.node.sockets import Sockets
+from vsync.node.told import Disk, Listener, Own, Room, SlowConsumer, StateNotSaved, Told
 from vsync.reception import present_ring
 from vsync.states import Timer
 
@@ -78,57 +76,6 @@ logger = logging.getLogger("vsync")
 
 def _nothing() -> None:
     """Wakes the loop."""
-
-
-class SlowConsumer(ToolkitError):
-    """The application did not take what was delivered to it for too long."""
-
-
-class StateNotSaved(ToolkitError):
-    """The disk did not take what a member must find again: without it nothing may be promised."""
-
-
-class Disk(Protocol):
-    def save(self, state: BootState) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """Messages of ours were delivered to us: those with these handles."""
-
-    messages: Messages
-    handles: range
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """There is room in the send queue again, which somebody waits for."""
-
-
-Told = (
-    Messages
-    | Own
-    | Room
-    | Configuration
-    | Moved
-    | Pressure
-    | Refused
-    | TimeRefused
-    | Observed
-    | ObservationRefused
-    | Left
-)
-"""What the application's side is told, in order."""
-
-
-class Listener(Protocol):
-    """The application's side. Both are called in the ring's thread."""
-
-    def told(self, events: list[Told]) -> None:
-        """What happened in one turn."""
-
-    def ended(self, error: BaseException | None) -> None:
-        """Nothing more will happen: the member left, or failed for this reason."""
 
 
 class RingLoop:
@@ -169,6 +116,10 @@ class RingLoop:
         if sockets.ear is not None:
             self._poll.register(sockets.ear.fileno(), select.EPOLLIN)
         self._waits = False
+        self._due_ns = 0
+        """Until when the thread waits, if nothing comes."""
+        self._turning = threading.Lock()
+        """Held by whoever works with the engine: the thread, or in its stead one that submits."""
         self._timers: dict[Timer, tuple[int, int]] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="vsync-disk")
         self.wants_room = False
@@ -224,6 +175,30 @@ class RingLoop:
             self._waits = False
             os.eventfd_write(self._wake, 1)
 
+    def submit(self, event: Submit) -> None:
+        """Hand messages in: at once, in the caller's thread, if the ring's has nothing to do.
+
+        That saves waking it (``docs/decisions/0038-whoever-submits-may-run-the-ring.md``). What
+        comes of it is told in the caller's thread, too: its listener must expect to be called from
+        within.
+        """
+        if self._inputs or not self._turning.acquire(blocking=False):
+            self.post(event)
+            return
+        try:
+            if self._has_ended:
+                return
+            self._submit(event)
+            self._go_out()
+        except BaseException as error:
+            # As in the thread itself: nobody knows how far the engine came.
+            self._failure = error
+            self.stop()
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._turning.release()
+
     def stop(self) -> None:
         """End the thread, as a crash would: the others notice by the token."""
         self._stopped = True
@@ -256,47 +231,64 @@ class RingLoop:
         try:
             if self._sink is not None:
                 self._chronicle({"event": "boot", "storage": self._storage})
-            self._step(Start())
-            while not self._left and not self._stopped and self._failure is None:
+            with self._turning:
+                self._step(Start())
+                self._look_ahead()
+            while not self._has_ended:
                 self._turn()
         except BaseException as error:
             self._failure = error
         finally:
             self._end()
 
+    @property
+    def _has_ended(self) -> bool:
+        return self._left or self._stopped or self._failure is not None
+
     def _end(self) -> None:
         self._writer.shutdown(wait=False, cancel_futures=True)
-        self._poll.close()
-        self.sockets.close()
-        self._tell()
+        with self._turning:
+            self._poll.close()
+            self.sockets.close()
+            self._tell()
         if self.listener is not None:
             self.listener.ended(self._failure)
 
     def _turn(self) -> None:
         ready = self._wait()
-        if ready or self.sockets.has_more:
-            self._take_inputs()
-            self._receive(ready)
-        self._use_tokens()
-        self._fire_timers()
-        now = time.monotonic_ns()
-        if now >= self._carrier.due_ns():
-            self._carrier.tick(now)
+        with self._turning:
+            if ready or self.sockets.has_more:
+                self._take_inputs()
+                self._receive(ready)
+            self._use_tokens()
+            self._fire_timers()
+            now = time.monotonic_ns()
+            if now >= self._carrier.due_ns():
+                self._carrier.tick(now)
+            self._go_out()
+            if now >= self.probing.due_ns():
+                self.probing.ask(now)
+            for peer, datagram in self.sealer.take_outgoing():
+                self.sockets.send([datagram], (peer,))
+            self._look_ahead()
+
+    def _go_out(self) -> None:
+        """Send and tell what a turn brought."""
+        if self.engine.lingering.kept is not None:
+            self._tell()  # somebody is likely to go on at once: let it begin
         self._carrier.flush()
-        if now >= self.probing.due_ns():
-            self.probing.ask(now)
-        for peer, datagram in self.sealer.take_outgoing():
-            self.sockets.send([datagram], (peer,))
         self._tell()
 
-    def _wait(self) -> list[tuple[int, int]]:
+    def _look_ahead(self) -> None:
         due = min([at for at, _ in self._timers.values()], default=self._carrier.due_ns())
         due = min(due, self._carrier.due_ns(), self.probing.due_ns(), self._held_until or due)
-        self._waits = True
+        self._due_ns, self._waits = due, True
+
+    def _wait(self) -> list[tuple[int, int]]:
         if self._inputs or self.sockets.has_more:
             timeout = 0.0
         else:
-            timeout = max(0.0, (due - time.monotonic_ns()) / SECOND)
+            timeout = max(0.0, (self._due_ns - time.monotonic_ns()) / SECOND)
         ready = self._poll.poll(timeout)
         self._waits = False
         return ready or ([(self._wake, 0)] if self._inputs else [])
@@ -420,6 +412,9 @@ class RingLoop:
 
     def _on_set_timer(self, effect: SetTimer) -> None:
         self._timers[effect.timer] = (effect.at_ns, effect.generation)
+        if effect.at_ns < self._due_ns and self._waits:
+            self._waits = False
+            os.eventfd_write(self._wake, 1)  # set in another thread's stead: wake up sooner
 
     def _on_cancel_timer(self, effect: CancelTimer) -> None:
         self._timers.pop(effect.timer, None)

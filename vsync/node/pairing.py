@@ -1,8 +1,9 @@
 """How far the members' clocks are from one another: two-way probes on the ring's own socket.
 
-Each member asks every other a few times a second; kernels stamp all four ends (transmit stamps come
-with the next answer, :mod:`clocksync.peers.twoway`), so that the difference of two clocks is known
-to a microsecond although each clock is known to be right within a millisecond only. From that:
+Each member asks every other a few times a second, or once while nobody reads the clocks; kernels
+stamp all four ends (transmit stamps come with the next answer, :mod:`clocksync.peers.twoway`), so
+that the difference of two clocks is known to a microsecond although each clock is known to be right
+within a millisecond only. From that:
 
 - **The group's clock** is the mean of the members' clocks that a majority does not contradict.
   Every member works it out for itself, from its own differences to the others: no message, and the
@@ -29,6 +30,11 @@ from vsync.ringtime import CLUELESS_NS, majority
 
 ASK_EVERY_NS = 250 * MILLISECOND
 """Between two probes of one peer; longer where peers are many, so that they stay a trickle."""
+ASK_SELDOM_NS = 1_000 * MILLISECOND
+"""The same while nobody reads: probes are most of what an idle ring would do."""
+READ_LATELY_NS = 5_000 * MILLISECOND
+SAMPLES_ENOUGH = 8
+"""So many are taken at the quicker pace first, of each peer."""
 ASK_APART_NS = 10 * MILLISECOND
 LASTS_NS = 4 * ASK_EVERY_NS + 5_000 * MILLISECOND
 """A peer that was not read for so long is not compared with."""
@@ -117,6 +123,8 @@ class Pairs:
         self._answerer = Answerer(told)
         self._askers: dict[int, Asker] = {}
         self._next_ns = 0
+        self.read_ns = 0
+        """When somebody last read what is known; set from any thread."""
 
     def due_ns(self) -> int:
         """When to ask next."""
@@ -125,7 +133,9 @@ class Pairs:
     def ask(self, now: int, peers: Iterable[int]) -> list[Send]:
         """It is time to ask: the probes, each for the peer it names."""
         peers = tuple(peers)
-        self._next_ns = now + max(ASK_EVERY_NS, ASK_APART_NS * len(peers))
+        seldom = now - self.read_ns > READ_LATELY_NS and all(map(self._is_known, peers))
+        pace = ASK_SELDOM_NS if seldom else ASK_EVERY_NS
+        self._next_ns = now + max(pace, ASK_APART_NS * len(peers))
         for gone in self._askers.keys() - set(peers):
             del self._askers[gone]
             self.known.pop(gone, None)
@@ -159,6 +169,10 @@ class Pairs:
         if asker is not None:
             asker.forget()
         self.known.pop(peer, None)
+
+    def _is_known(self, peer: int) -> bool:
+        comparison = self.known.get(peer)
+        return comparison is not None and len(comparison.samples) >= SAMPLES_ENOUGH
 
     def _asker(self, peer: int) -> Asker:
         asker = self._askers.get(peer)

@@ -20,6 +20,7 @@ _HEAD = struct.Struct(">QBBBH")  # as Segment declares
 assert _HEAD.size == SEGMENT_BYTES
 
 _OTHER = 1 << 63
+_SEGMENT = Segment.KIND
 
 
 class Cutter:
@@ -46,6 +47,16 @@ class Cutter:
         ]
 
 
+class _Begun:
+    """The parts of a frame that came, and how many did not."""
+
+    __slots__ = ("missing", "parts")
+
+    def __init__(self, count: int) -> None:
+        self.parts: list[bytes | memoryview] = [b""] * count
+        self.missing = count
+
+
 class Assembler:
     """Puts frames together again.
 
@@ -56,7 +67,7 @@ class Assembler:
     def __init__(self, held_bytes_max: int = HELD_BYTES_MAX) -> None:
         self._limit = held_bytes_max
         self._held = 0
-        self._begun: dict[tuple[int, int, int], list[bytes | memoryview | None]] = {}
+        self._begun: dict[tuple[int, int, int], _Begun] = {}
 
     def put(self, body: bytes | memoryview) -> tuple[int, bytes] | None:
         """Take the body of a Segment; the kind and body of the frame that it completes, if it does.
@@ -71,25 +82,28 @@ class Assembler:
             raise MalformedFrame(
                 "trailing bytes" if len(body) > SEGMENT_BYTES + size else "too short"
             )
-        if not index < count <= SEGMENTS_MAX or count < 2 or kind == Segment.KIND:
+        if not index < count <= SEGMENTS_MAX or count < 2 or not size or kind == _SEGMENT:
             raise MalformedFrame("impossible part")
         name = (key, kind, count)
-        parts = self._begun.get(name)
-        if parts is None:
-            parts = self._begun[name] = [None] * count
-        if parts[index] is not None:
+        begun = self._begun.get(name)
+        if begun is None:
+            begun = self._begun[name] = _Begun(count)
+        parts = begun.parts
+        if parts[index]:
             return None
         parts[index] = body[SEGMENT_BYTES:]
+        begun.missing -= 1
         self._held += size
-        if None in parts:
-            self._forget()
+        if begun.missing:
+            if self._held > self._limit:
+                self._forget()
             return None
         del self._begun[name]
-        whole = b"".join(parts)  # type: ignore[arg-type]
+        whole = b"".join(parts)
         self._held -= len(whole)
         return kind, whole
 
     def _forget(self) -> None:
         while self._held > self._limit:
-            parts = self._begun.pop(next(iter(self._begun)))
-            self._held -= sum([len(part) for part in parts if part is not None])
+            begun = self._begun.pop(next(iter(self._begun)))
+            self._held -= sum(map(len, begun.parts))

@@ -1,7 +1,7 @@
 """What both forms of a group share: the time, handles, and the limits of queues.  [I/O]"""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from clocksync.runtime.errors import MisusedCore, ToolkitError
 from clocksync.runtime.interval import Interval
@@ -34,6 +34,7 @@ class Side:
     def __init__(self, loop: RingLoop) -> None:
         self.loop = loop
         self.id = loop.engine.me
+        self._hand_in: Callable[[Submit], None] = loop.post
         self.error: BaseException | None = None
         self.configuration: Configuration | None = None
         """The one in force, as far as it was told."""
@@ -141,7 +142,7 @@ class Side:
         self._next += len(payloads)
         self._submitted += len(payloads)
         self._submitted_bytes += size
-        self.loop.post(Submit(handle, payloads, service, number))
+        self._hand_in(Submit(handle, payloads, service, number))
         return handle
 
     def _over(self) -> BaseException:

@@ -22,7 +22,7 @@ from clocksync.runtime.simulation.nodes import Condition
 from clocksync.runtime.units import MICROSECOND, MILLISECOND
 from vsync.config import RingConfig
 from vsync.engine import Engine
-from vsync.events import Effect
+from vsync.events import Effect, Messages
 from vsync.identity import Service
 from vsync.simulation.node import EVERYBODY, Line, Make, Plain, RingNode
 
@@ -47,6 +47,9 @@ DRIFT_PPM = 20.0
 OBSERVED_NS = 2 * MILLISECOND
 """Timestamps of elsewhere lie within this of the time."""
 
+FOLLOWED, FOLLOWED_AFTER_NS = 0.95, 2500 * MICROSECOND
+"""How often a chatty member has more to say, and by when."""
+
 PATIENCE = 20
 """So many quarters of the settling time a backlog may take to be sent; more is no progress."""
 
@@ -67,6 +70,9 @@ class Load:
     """The part that does not fit into one datagram."""
     observed: float = 0.0
     """How often one comes with a timestamp of elsewhere to follow."""
+    chatty: int = 0
+    """The member whose messages mostly come one at a time, each soon after the last was delivered
+    to it; 0: none."""
 
 
 @dataclass(slots=True)
@@ -94,9 +100,12 @@ class Group:
     clock_steps: dict[int, int] = field(default_factory=dict)
     """By how much a member's clock is wrong without knowing it."""
     _steps_before: int = 0
+    _chat: Random = field(init=False)
+    _chats_until: int = 0
 
     def __post_init__(self) -> None:
         self.random = Random(f"{self.seed}/group")
+        self._chat = Random(f"{self.seed}/chat")
         self.world = World(self.seed, codec=Plain(), link=self.link, keep=self.keep)
         self.world.write_history(_Kept(self.history), _keys)
         for me in self.members:
@@ -142,7 +151,7 @@ class Group:
             f"{self.seed}/{me}",
             partial(self.clock, me, offset),
             partial(self._true_time, me),
-            self.watch,
+            self._watch_and_chat if me == self.load.chatty else self.watch,
         )
         node.tells_tokens = self.tells_tokens
         return node
@@ -172,6 +181,7 @@ class Group:
 
     def work(self, until_ns: int) -> None:
         """Let every member submit now and then until that time."""
+        self._chats_until = until_ns
         for me in self.members:
             self._submit_later(me, until_ns)
 
@@ -191,6 +201,17 @@ class Group:
             ahead = random.randint(-OBSERVED_NS, OBSERVED_NS)
             self.observe(me, random.choice((None, self.world.true_wall_time + ahead)))
         self._submit_later(me, until_ns)
+
+    def _watch_and_chat(self, node: RingNode, effect: Effect) -> None:
+        if self.watch is not None:
+            self.watch(node, effect)
+        if not isinstance(effect, Messages) or effect.origin != node.me:
+            return
+        chat = self._chat
+        if self.world.now < self._chats_until and chat.random() < FOLLOWED:
+            service = Service.SAFE if chat.random() < self.load.safe / 4 else Service.AGREED
+            say = partial(self.submit, node.me, chat.randbytes(chat.randint(0, 60)), service)
+            self.world.after(chat.randrange(FOLLOWED_AFTER_NS), say)
 
     # What goes wrong
 

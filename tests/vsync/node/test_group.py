@@ -1,7 +1,9 @@
 """What an application sees of a group: on real sockets, in one process."""
 
 import asyncio
+import threading
 import time
+from contextlib import nullcontext
 
 import pytest
 
@@ -18,11 +20,12 @@ from tests.vsync.node.loopback import (
 )
 from vsync.check import judge, read_files
 from vsync.config import RingConfig
-from vsync.events import Configuration, Messages
+from vsync.events import Configuration, Messages, SetTimer, Submit
 from vsync.identity import Service
 from vsync.node.joining import join
-from vsync.node.loop import SlowConsumer
 from vsync.node.message import Message, NotAMember
+from vsync.node.told import SlowConsumer
+from vsync.states import Timer
 
 pytestmark = pytest.mark.slow
 
@@ -202,6 +205,71 @@ def test_a_blocked_event_loop_does_not_lose_the_ring():
                     async for event in group:
                         assert not isinstance(event, Configuration), event
                         break
+
+    run(program())
+
+
+async def chat(group, count):
+    """Say something, and go on when it has come back."""
+    for n in range(count):
+        await group.deliver(b"%d" % n)
+
+
+def test_who_waits_for_each_message_goes_on_without_waking_the_rings_thread():
+    async def program():
+        async with together(3) as groups:
+            group, told_in = groups[1], []
+            right = group.told
+
+            def told(events):
+                told_in.append(threading.get_ident())
+                right(events)
+
+            group.told = told
+            rotations = group.loop.rotations
+            await chat(group, 200)
+            assert told_in.count(threading.get_ident()) > 20
+            assert group.loop.rotations - rotations < 200
+            assert [m.payload for m in await messages(groups[2], 200)] == [
+                b"%d" % n for n in range(200)
+            ]
+
+    run(program())
+
+
+@pytest.mark.parametrize("error", [RuntimeError("in a step"), KeyboardInterrupt()])
+def test_what_goes_wrong_in_the_callers_thread_ends_the_member(error, monkeypatch):
+    async def program():
+        async with together(2) as (one, other):
+            right = one.loop.engine.step
+
+            def step(now, clock, event):
+                if isinstance(event, Submit):
+                    raise error
+                return right(now, clock, event)
+
+            monkeypatch.setattr(one.loop.engine, "step", step)
+            is_the_callers = not isinstance(error, Exception)
+            with one.loop._turning:
+                pass  # from here on the ring's thread waits
+            with pytest.raises(type(error)) if is_the_callers else nullcontext():
+                await one.multicast_many([b"x"])
+            await seen(other, (2,))
+            with pytest.raises(type(error)):
+                await seen(one, (1, 2, 3))
+
+    run(program())
+
+
+def test_a_timer_set_in_the_callers_thread_wakes_the_ring_sooner():
+    async def program():
+        async with together(2) as (one, _):
+            loop = one.loop
+            with loop._turning:
+                assert loop._waits
+                generation = loop.engine._generations[Timer.MERGE]
+                loop._on_set_timer(SetTimer(Timer.MERGE, generation, loop._due_ns - 1))
+                assert not loop._waits
 
     run(program())
 

@@ -20,6 +20,9 @@ from vsync.node.clock import SystemClock as Machine
 from vsync.node.pairing import (
     ASK_APART_NS,
     ASK_EVERY_NS,
+    ASK_SELDOM_NS,
+    READ_LATELY_NS,
+    SAMPLES_ENOUGH,
     SAMPLES_KEPT,
     Agreed,
     Comparison,
@@ -128,6 +131,23 @@ def test_it_asks_a_few_times_a_second_and_seldomer_where_there_are_many():
     assert pairs.due_ns() == 5 + ASK_EVERY_NS
     pairs.ask(5, range(2, 102))
     assert pairs.due_ns() == 5 + 100 * ASK_APART_NS
+
+
+def test_it_asks_seldom_once_it_knows_and_nobody_reads():
+    one, two = Pairs(ahead(0), 100), Pairs(ahead(0), 200)
+    at = READ_LATELY_NS + 1
+    for _ in range(SAMPLES_ENOUGH):
+        turn(one, two, 1, 2, at)
+        assert one.due_ns() == at + ASK_EVERY_NS
+        at += ASK_EVERY_NS
+    turn(one, two, 1, 2, at)
+    assert one.due_ns() == at + ASK_SELDOM_NS
+    one.read_ns = at
+    one.ask(at + ASK_SELDOM_NS, [2])
+    assert one.due_ns() == at + ASK_SELDOM_NS + ASK_EVERY_NS
+    one.read_ns = 0
+    one.ask(at + ASK_SELDOM_NS, [2, 3])  # who has just come is not known yet
+    assert one.due_ns() == at + ASK_SELDOM_NS + ASK_EVERY_NS
 
 
 def test_who_has_gone_is_forgotten_and_does_not_count():

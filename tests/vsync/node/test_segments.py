@@ -79,7 +79,7 @@ def test_what_is_kept_of_frames_that_never_become_whole_is_bounded():
     assembler = Assembler(held_bytes_max=1000)
     for n in range(1, 1000):
         put_all(assembler, parts_of(data(n, payload=bytes(100)))[:-1])
-    kept = sum(len(part) for parts in assembler._begun.values() for part in parts if part)
+    kept = sum(len(part) for begun in assembler._begun.values() for part in begun.parts)
     assert kept == assembler._held <= 1000
     last = data(999, payload=bytes(100))
     assert put_all(assembler, parts_of(last)[-1:]) == [(Data.KIND, last.encode())]

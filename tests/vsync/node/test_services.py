@@ -14,9 +14,9 @@ from tests.vsync.node.loopback import CONFIG, SOON_S, blocking, joinings, seen, 
 from vsync.identity import Service
 from vsync.node import services as services_module
 from vsync.node.channel import GroupLeft
-from vsync.node.loop import SlowConsumer
 from vsync.node.message import Message, NotAMember
 from vsync.node.state import CommandRejected
+from vsync.node.told import SlowConsumer
 from vsync.replication.events import PrimaryChanged, View
 from vsync.replication.machine import Replicated
 from vsync.replication.objects import Counter, Queue, ReplicatedDict, Taken
