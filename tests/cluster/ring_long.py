@@ -34,7 +34,7 @@ def long_run(seed: int | str, minutes: int) -> list[int]:
     group = Group(
         seed=seed,
         count=3,
-        load=Load(every_ns=4 * SECOND, large=0.1),
+        load=Load(every_ns=4 * SECOND, large=0.1, chatty=2),
         config=unhurried(),
         link=Link(delay=Uniform(500 * MICROSECOND, 1500 * MICROSECOND)),
         drift_ppm=0.0,

@@ -94,7 +94,11 @@ class Run:
             make=self.make,
             config=RingConfig.simulated(token_hold_ns=12 * MILLISECOND, idle_visits=2),
             link=Link(delay=Uniform(50 * MICROSECOND, 400 * MICROSECOND)),
-            load=Load(every_ns=15 * MILLISECOND, observed=self.observed),
+            load=Load(
+                every_ns=self.seed % 3 * 20 * MILLISECOND + 15 * MILLISECOND,
+                observed=self.observed,
+                chatty=self.seed % (MEMBERS + 1),
+            ),
             watch=self._watch,
         )
 

@@ -29,6 +29,8 @@ class Scope:
     """Begin with all on one ring, whose token rests; otherwise with all processes just started."""
     is_submitted: bool = False
     """The script is submitted before the search begins."""
+    is_chatty: bool = False
+    """Everybody is taken for one whose next message follows at once."""
     is_disk_prompt: bool = True
     """A write is done at once; otherwise at any time, and a crash comes before or after it."""
     is_in_order: bool = False
@@ -76,6 +78,23 @@ SCOPES: Mapping[str, Scope] = {
         overtakings=3,
         timers={Timer.TOKEN_RETRANSMIT: 1},
         config={"accelerated": 2},
+    ),
+    "pair-lingering": Scope(
+        says="two members, with either of whom the token may linger",
+        script=((1, AGREED), (1, AGREED), (2, SAFE)),
+        is_chatty=True,
+        is_in_order=True,
+        drops=1,
+        overtakings=1,
+        timers={Timer.TOKEN_HOLD: 2, Timer.TOKEN_RETRANSMIT: 1},
+    ),
+    "pair-lingering-loss": Scope(
+        says="the same, the token lost once, wherever it is",
+        script=((1, AGREED), (1, AGREED), (2, SAFE)),
+        is_chatty=True,
+        is_in_order=True,
+        overtakings=1,
+        timers={Timer.TOKEN_HOLD: 1, Timer.TOKEN_LOSS: 1},
     ),
     "pair-loss": Scope(
         says="two members, the token lost once, and the ring formed anew",

@@ -158,7 +158,7 @@ class Group:
         self.judges = judges
         self.proves_dead = proves_dead
         config = RingConfig.simulated(**{"idle_visits": 1, **scope.config})
-        self.members = Members(config, scope.script, scope.is_disk_prompt)
+        self.members = Members(config, scope.script, scope.is_disk_prompt, scope.is_chatty)
         self.logs = Logs()
         self._flights = Table()
         self._budgets = Table()

@@ -13,6 +13,8 @@ from vsync.ring import Ring
 IN_FULL = {
     "pair-order": 11_000,
     "pair-order-accelerated": 21_000,
+    "pair-lingering": 31_000,
+    "pair-lingering-loss": 75_000,
     "pair-loss": 31_000,
     "pair-boot": 100_000,
     "three-order": 1_300,
@@ -28,7 +30,7 @@ def test_nothing_that_can_happen_breaks_a_rule(name):
     assert found.is_exhausted
     assert found.states >= IN_FULL[name]
     lost = "gather (the token did not come back in time)"
-    assert (lost in found.told) == (name in ("pair-loss", "three-parting"))
+    assert (lost in found.told) == (name in ("pair-loss", "pair-lingering-loss", "three-parting"))
 
 
 @pytest.mark.slow

@@ -43,6 +43,7 @@ from vsync.events import (
 from vsync.frames import FRAMES, Commit, CommitEntry, HoldCancel, Token
 from vsync.history import Chronicler
 from vsync.identity import NO_RING, RingId, Service
+from vsync.lingering import FOLLOWED_MOST
 from vsync.recovery import Recovery
 from vsync.ring import ASKED_AGAIN_AFTER, Ring
 from vsync.states import State, Timer
@@ -152,11 +153,16 @@ class Members:
     """All values met so far, of the members of one scope, and what inputs make of them."""
 
     def __init__(
-        self, config: RingConfig, script: tuple[tuple[int, Service], ...], prompt: bool
+        self,
+        config: RingConfig,
+        script: tuple[tuple[int, Service], ...],
+        prompt: bool,
+        chatty: bool,
     ) -> None:
         self.config = config
         self.script = script
         self.prompt = prompt
+        self.chatty = chatty
         self.known: list[Member] = []
         self.frames: list[Any] = []
         self.senders: list[int] = []
@@ -302,6 +308,8 @@ class Members:
         engine.incarnation = 100 * down.me + down.life + 1
         engine.random = NoChance()  # type: ignore[assignment]
         engine.back_off = Shunning()  # type: ignore[assignment]
+        if self.chatty:
+            engine.lingering.followed = FOLLOWED_MOST
         return engine
 
     def play(self, engine: Engine, action: Action) -> "Played":
