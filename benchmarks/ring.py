@@ -8,9 +8,9 @@ the runs. One table for each kind of network: MTU 1500 with segment offload on t
 (a card that cuts large pieces itself, and one that does not), and MTU 9000. Everybody has equally
 many bytes on their way: corosync's clients wait for their own messages as our senders do.
 
-Further: latency of one message at a time, idle CPU. Where a peer cannot be had, a line says so.
-The daemons of corosync run at real-time priority, as they do by default, all others at normal
-priority: on a machine that is not idle it has an advantage.
+Further: latency of one message at a time, at one member and at all three; idle CPU. Where a peer
+cannot be had, a line says so. The daemons of corosync run at real-time priority, as they do by
+default, all others at normal priority: on a machine that is not idle it has an advantage.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from benchmarks import corosync, ring_floor, ring_ours
@@ -35,7 +36,7 @@ from benchmarks.ring_hosts import (
     interruptible,
     require_hosts,
 )
-from benchmarks.ring_tables import Case, Measured, Results, print_all
+from benchmarks.ring_tables import THREE, Case, Measured, Results, print_all
 
 NETWORKS = {
     "1500": Network(1500),
@@ -44,6 +45,8 @@ NETWORKS = {
 }
 SIZES = (64, 1024, 8192, 65_536)
 LATENCY_SIZES = (64, 1024)
+WAITING = {1: "", 3: THREE}
+"""How many send and wait for each message, and how the row says it."""
 TRANSPORTS = (corosync.SEALED, corosync.KNET, corosync.UDP)
 OURS = {True: "vsync, encrypted", False: "vsync, plaintext"}
 FLOOR = {True: "bare ring, AES-GCM", False: "bare ring, plain"}
@@ -70,7 +73,7 @@ class Run:
         self._try("bare ring", partial(self._floor, network, extras))
         if extras:
             for encrypted in (True, False):
-                self._try(OURS[encrypted], partial(self._ours_alone, network, encrypted))
+                self._try(OURS[encrypted], partial(self._ours_waiting, network, encrypted))
             self._try(OURS[True], partial(self._ours_idle, network))
         if self.client is not None:
             for transport in TRANSPORTS:
@@ -91,20 +94,21 @@ class Run:
             Measured(result.messages_per_second, result.shares, sum(result.cpu_percent)),
         )
 
-    def _ours_alone(self, network: Network, encrypted: bool) -> None:
+    def _ours_waiting(self, network: Network, encrypted: bool) -> None:
         for size in LATENCY_SIZES:
-            for service in ("agreed", "safe"):
+            for service, (senders, words) in product(("agreed", "safe"), WAITING.items()):
                 result = ring_ours.bench(
                     network,
                     size=size,
                     seconds=self.seconds,
                     encrypted=encrypted,
-                    senders=1,
+                    senders=senders,
                     outstanding=1,
                     service=service,
                 )
                 latency = result.latency_us["p50"], result.latency_us["p99"]
-                self.results.add_latency(f"{OURS[encrypted]}, {service.upper()}", size, latency)
+                program = f"{OURS[encrypted]}, {service.upper()}{words}"
+                self.results.add_latency(program, size, latency)
 
     def _ours_idle(self, network: Network) -> None:
         with hosts(3, network) as found, ring_ours.ring(found, mtu=network.mtu) as ring:
@@ -148,10 +152,10 @@ class Run:
             if extras:
                 pids = [daemon.pid for daemon in cluster.daemons]
                 self.results.add_idle(name, cpu_percent(pids, self.idle_seconds))
-                for size in LATENCY_SIZES:
-                    alone = cluster.carry(size, self.seconds, senders=1, outstanding=1)
-                    latency = alone.p50_us, alone.p99_us
-                    self.results.add_latency(f"{name}, AGREED", size, latency)
+                for size, (senders, words) in product(LATENCY_SIZES, WAITING.items()):
+                    carried = cluster.carry(size, self.seconds, senders=senders, outstanding=1)
+                    latency = carried.p50_us, carried.p99_us
+                    self.results.add_latency(f"{name}, AGREED{words}", size, latency)
             for size in self.sizes:
                 outstanding = max(4, OUTSTANDING_BYTES // (size + 2) // 3)
                 carried = cluster.carry(size, self.seconds, outstanding=outstanding)

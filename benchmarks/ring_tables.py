@@ -112,6 +112,8 @@ def print_all(results: Results, cores: int) -> None:
 
 
 PEERS = ("corosync", "bare ring")
+THREE = ", three at once"
+"""Ends the name of a row in which all three members send and wait, each for its own message."""
 
 
 def keep(results: Results) -> None:
@@ -240,7 +242,9 @@ def latency(results: Results) -> Table:
             peers = [
                 other
                 for name, other in middles.items()
-                if name.startswith("corosync") and sealed[name] == sealed[program]
+                if name.startswith("corosync")
+                and sealed[name] == sealed[program]
+                and name.endswith(THREE) == program.endswith(THREE)
             ]
             is_peer = program.startswith("corosync")
             beside = f"{middle / min(peers):.2f}" if peers and not is_peer and min(peers) else "-"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.results import Record, Sheet, read
+from benchmarks.ring_tables import THREE
 
 COUNTS = {1: "one core", 2: "two cores", 4: "four cores", 8: "eight cores", 16: "sixteen cores"}
 
@@ -205,8 +206,9 @@ def ring_throughput(book: Book) -> str:
 def ring_latency(book: Book) -> str:
     """One message on its way."""
 
-    def of(column: str, *programs: str) -> str:
-        return ", ".join(book.cell("ring", "latency", ("64", one), column) for one in programs)
+    def of(column: str, programs: list[str], more: str) -> str:
+        rows = [("64", one + more) for one in programs]
+        return ", ".join(book.cell("ring", "latency", row, column) for row in rows)
 
     rows = []
     for words, programs in (
@@ -215,8 +217,10 @@ def ring_latency(book: Book) -> str:
         (SEALED, [f"{SEALED}, AGREED"]),
         ("corosync, knet; udp", [f"{KNET}, AGREED", f"{UDP}, AGREED"]),
     ):
-        rows.append([words, of("p50", *programs), of("p99", *programs)])
-    return table(["one 64-byte message on its way, us", "p50", "p99"], rows)
+        cells = [of(column, programs, more) for more in ("", THREE) for column in ("p50", "p99")]
+        rows.append([words, *cells])
+    head = "one 64-byte message on its way, us"
+    return table([head, "one member, p50", "p99", "all three at once, p50", "p99"], rows)
 
 
 def ring_crash(book: Book) -> str:

@@ -10,7 +10,7 @@ from benchmarks.ring_crash import OURS, Outages, print_outages
 from benchmarks.ring_floor import Member, Task
 from benchmarks.ring_hosts import Failed, Host, Network, Program, python
 from benchmarks.ring_model import Costs, fitted, simulated
-from benchmarks.ring_tables import Case, Measured, Results, latency, limit, print_all
+from benchmarks.ring_tables import THREE, Case, Measured, Results, latency, limit, print_all
 
 NETWORK = Network()
 HOSTS = [Host(f"n{n}", f"v{n}", f"10.67.0.{n}") for n in (1, 2, 3)]
@@ -65,8 +65,10 @@ def test_latency_stands_beside_the_peer_with_the_same_protection():
     found.add_latency("vsync, encrypted, SAFE", 64, (300.0, 600.0))
     found.add_latency("corosync, knet aes256+sha256, AGREED", 64, (150.0, 300.0))
     found.add_latency("corosync, udp, AGREED", 64, (50.0, 100.0))
+    found.add_latency(f"vsync, encrypted, AGREED{THREE}", 64, (500.0, 900.0))
+    found.add_latency(f"corosync, knet aes256+sha256, AGREED{THREE}", 64, (250.0, 500.0))
     beside = list(latency(found).columns[-1].cells)
-    assert beside == ["2.00", "-", "-"]
+    assert beside == ["2.00", "-", "2.00", "-", "-"]
 
 
 def test_an_outage_over_what_is_asked_shows(capsys):
