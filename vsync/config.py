@@ -48,7 +48,7 @@ class RingConfig:
     follow_ns: int = MILLISECOND
     """How long a member that alone sends keeps the token for its next message. (0: not at all)"""
 
-    linger_ns: int = 20 * MILLISECOND
+    linger_ns: int = 50 * MILLISECOND
     """How long such a member keeps the token in all, however many messages follow."""
 
     join_ns: int = 50 * MILLISECOND
@@ -215,7 +215,7 @@ class RingConfig:
             "token_retransmit_ns": retransmit,
             "token_hold_ns": min(150 * MILLISECOND, token_loss_ns // 6),
             "follow_ns": min(MILLISECOND, token_loss_ns // 100),
-            "linger_ns": min(20 * MILLISECOND, token_loss_ns // 20),
+            "linger_ns": min(50 * MILLISECOND, token_loss_ns // 20),
             "join_ns": min(50 * MILLISECOND, token_loss_ns // 16),
             "join_spread_ns": min(2 * MILLISECOND, token_loss_ns // 100),
             "consensus_ns": token_loss_ns // 4,
