@@ -14,7 +14,6 @@ from vsync.frames import DATA_BYTES, PAYLOAD_MAX, RECOVERED_BYTES, SEGMENT_BYTES
 DATAGRAM_BYTES_MAX = 65_507
 """What UDP over IPv4 can carry."""
 
-
 MAY_BE_ZERO = frozenset({"cluster", "join_spread_ns", "accelerated", "settle_ns", "follow_ns"})
 
 SOCKET_COST_BYTES = 2304

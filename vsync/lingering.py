@@ -8,8 +8,8 @@ at the latest `linger_ns` after it began. To the protocol it is one visit: the t
 the one that a single, longer visit would have passed on.
 
 Whoever wants to send meanwhile says so with a HoldCancel: the last message sent before we wait
-bears the flag `LINGERS`. What a wrong guess costs is `follow_ns`, once: then we wait no more until
-our application has followed up at once again, `FOLLOWED_ENOUGH` times.
+bears the flag `LINGERS`. What a wrong guess costs is `follow_ns`, where nobody else had anything to
+send a rotation ago; an application that mostly does not follow up at once is not waited for.
 
 The idea is that of anticipatory scheduling (Iyer and Druschel, SOSP 2001), for disks.
 """
@@ -54,11 +54,19 @@ def foresee(engine: "Engine") -> None:
         memory.followed = max(0, memory.followed - MISSED_COUNTS)
 
 
+def is_worth_it(engine: "Engine", since_ns: int) -> bool:
+    """Whether more is likely to follow at once, and a visit begun then may wait for it."""
+    is_likely = engine.lingering.followed >= FOLLOWED_ENOUGH
+    return is_likely and engine.now < since_ns + engine.config.linger_ns
+
+
 def may_linger(engine: "Engine", token: Token) -> bool:
     """Whether the visit of this token, as it came, may be kept open."""
     ring = engine.ring
     return (
-        engine.lingering.followed >= FOLLOWED_ENOUGH
+        is_worth_it(engine, engine.now)
+        # Something of ours is to be delivered: an idle token is passed on as ever.
+        and (len(engine.outbox) > 0 or engine.last_own > ring.delivered)
         and engine.leaving is Leaving.NOT
         and ring.is_sent_by_us_alone(token)
         and token.all_received_up_to == token.sequence

@@ -110,7 +110,7 @@ def send_and_linger(engine: "Engine", token: Token, sent: list[Entry], since_ns:
     engine.deliver_ready()
     engine.ring.release()
     engine.lingering.kept = token
-    if lingering.awaits_more(engine) and engine.now < since_ns + engine.config.linger_ns:
+    if lingering.awaits_more(engine) and lingering.is_worth_it(engine, since_ns):
         lingering.linger(engine, since_ns)
     else:
         let_go(engine)
@@ -125,9 +125,7 @@ def _backlog(engine: "Engine") -> Callable[[], int]:
     return lambda: engine.outbox.datagrams(engine.least_room, config.window)
 
 
-def _supply(
-    engine: "Engine", since_ns: int, lingers: bool = False
-) -> Callable[[int, Token], list[Entry]]:
+def _supply(engine: "Engine", since_ns: int, lingers: bool) -> Callable[[int, Token], list[Entry]]:
     """Makes new messages out of the send queue.
 
     Args:
@@ -243,10 +241,7 @@ def on_submit(engine: "Engine") -> None:
 def extend(engine: "Engine", kept: Token) -> None:
     """Send more in the visit that is not over."""
     ring, since_ns = engine.ring, engine.lingering.since_ns
-    lingers = (
-        engine.lingering.followed >= lingering.FOLLOWED_ENOUGH
-        and engine.now < since_ns + engine.config.linger_ns
-    )
+    lingers = lingering.is_worth_it(engine, since_ns)
     told = ring.told
     assert told is not None, "there was a visit"
     supply = _supply(engine, told.before_ns, lingers)

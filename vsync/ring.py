@@ -155,11 +155,7 @@ class Ring:
         resent, missing = self._answer(token.missing)
         again = self._datagrams(resent)
         allowance = self._allowance(token, backlog()) - again
-        sent = supply(allowance, token) if allowance > 0 else []
-        for frame in sent:
-            self.log.add(frame)
-            if isinstance(frame, Data):
-                self.timestamp = frame.last_timestamp
+        sent = self._send(supply, allowance, token)
         sequence = token.sequence + len(sent)
         asked = self._ask(missing, token.sequence)
         received, lowered_by = self._lower_or_raise(token, sequence)
@@ -200,10 +196,7 @@ class Ring:
         """Send more in the last visit, whose token was not passed on yet, and which nobody asked
         for anything: the token to pass on instead, and what is to be sent before it."""
         room = min(self.config.visit_max - self._sent_before, self._room(kept))
-        sent = supply(room, kept) if room > 0 else []
-        for frame in sent:
-            self.log.add(frame)
-            self.timestamp = frame.last_timestamp if isinstance(frame, Data) else self.timestamp
+        sent = self._send(supply, room, kept)
         sequence = self._seen = kept.sequence + len(sent)
         # In the visit in which it sends a holder that lacks nothing may raise this.
         received, lowered_by = self._lower_or_raise(kept, sequence)
@@ -225,6 +218,15 @@ class Ring:
         )
         self._sent_before, self._backlog_before = self._sent_before + used, waiting
         return token, sent
+
+    def _send(self, supply: Supply, room: int, token: Token) -> list[Entry]:
+        """New frames, which are in the log from now on."""
+        sent = supply(room, token) if room > 0 else []
+        for frame in sent:
+            self.log.add(frame)
+            if isinstance(frame, Data):
+                self.timestamp = frame.last_timestamp
+        return sent
 
     def _answer(self, requests: tuple[int, ...]) -> tuple[list[Entry], list[int]]:
         """Frames that others asked for and we have; and the numbers that are still asked for."""

@@ -68,7 +68,7 @@ _COMMON_BYTES = 10
 """What headers of all versions have in common."""
 _PREFIX = slice(11, 15)
 _COUNTER_BYTES = 8
-_HEAD, _NONCE, _BODY = slice(HEADER_BYTES), NONCE, slice(HEADER_BYTES, None)
+_HEAD, _BODY = slice(HEADER_BYTES), slice(HEADER_BYTES, None)
 _HELLO = Hello.KIND
 _make_opened = cast(Callable[..., Opened], tuple.__new__)
 """``Opened(...)`` in half the time."""
@@ -184,7 +184,7 @@ class Sealer:
         if refusal is not None:
             raise MalformedFrame(refusal)
         try:
-            body = decrypt(data[_NONCE], data[_BODY], data[_HEAD])
+            body = decrypt(data[NONCE], data[_BODY], data[_HEAD])
         except InvalidTag:
             raise MalformedFrame(BAD_TAG) from None
         window.mark(counter)

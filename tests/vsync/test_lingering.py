@@ -180,6 +180,25 @@ def test_it_does_not_stay_where_nothing_of_ours_was_delivered():
     assert len(sent(talk.turn(after=MS), Token)) == 1
 
 
+def test_an_idle_token_is_passed_on_as_by_anybody():
+    """Whoever passes it on waits while the representative holds it, though a chat went before."""
+    talk, _ = lingering()
+    talk.fire(Timer.TOKEN_HOLD)
+    for _ in range(4):
+        effects = talk.turn(after=MS)
+    assert talk.engine.lingering.followed >= FOLLOWED_ENOUGH
+    (timer,) = [each for each in of(effects, SetTimer) if each.timer is Timer.TOKEN_RETRANSMIT]
+    config = talk.config
+    assert timer.at_ns - talk.now == config.token_retransmit_ns + config.token_hold_ns
+
+
+def test_it_does_not_stay_unannounced_for_what_followed_too_late():
+    talk, _ = lingering()
+    effects = say_more(talk, after=talk.config.follow_ns + 1)
+    assert sent(effects, Data)[0].flags == PLAIN
+    assert len(sent(effects, Token)) == 1
+
+
 def test_it_does_not_stay_with_one_that_leaves():
     talk, _ = lingering()
     talk.say(Leave())
@@ -251,7 +270,8 @@ def test_what_is_sent_without_waiting_for_the_last_does_not_count():
     say_more(talk)
     assert talk.engine.lingering.followed == 0
     for _ in range(2 * FOLLOWED_MOST):
-        talk.turn(after=MS)
+        if talk.engine.lingering.kept is None:  # the token is elsewhere
+            talk.turn(after=MS)
         say_more(talk)
     assert talk.engine.lingering.followed == FOLLOWED_MOST
 
