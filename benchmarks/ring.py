@@ -17,6 +17,7 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,6 +53,8 @@ OURS = {True: "vsync, encrypted", False: "vsync, plaintext"}
 FLOOR = {True: "bare ring, AES-GCM", False: "bare ring, plain"}
 OUTSTANDING_BYTES = 3_000_000
 """On their way in the whole group, as ``vsync bench`` has it."""
+SETTLING_S = 4.0
+"""A ring that has just come about learns its members' clocks and links first."""
 
 
 @dataclass
@@ -113,7 +116,11 @@ class Run:
     def _ours_idle(self, network: Network) -> None:
         with hosts(3, network) as found, ring_ours.ring(found, mtu=network.mtu) as ring:
             pids = [member.pid for member in ring.members.values()]
-            self.results.add_idle(OURS[True], cpu_percent(pids, self.idle_seconds))
+            self._idle(OURS[True], pids)
+
+    def _idle(self, program: str, pids: Sequence[int]) -> None:
+        time.sleep(SETTLING_S)
+        self.results.add_idle(program, cpu_percent(pids, self.idle_seconds))
 
     def _floor(self, network: Network, extras: bool) -> None:
         with hosts(3, network) as found:
@@ -151,7 +158,7 @@ class Run:
         ):
             if extras:
                 pids = [daemon.pid for daemon in cluster.daemons]
-                self.results.add_idle(name, cpu_percent(pids, self.idle_seconds))
+                self._idle(name, pids)
                 for size, (senders, words) in product(LATENCY_SIZES, WAITING.items()):
                     carried = cluster.carry(size, self.seconds, senders=senders, outstanding=1)
                     latency = carried.p50_us, carried.p99_us

@@ -27,7 +27,7 @@ from contextlib import suppress
 from typing import Any
 
 from clocksync.runtime.history import HistorySink
-from clocksync.runtime.units import SECOND
+from clocksync.runtime.units import MILLISECOND, SECOND
 from clocksync.runtime.wire import Frame
 from vsync.engine import Engine
 from vsync.events import (
@@ -53,23 +53,26 @@ from vsync.events import (
     Start,
     Submit,
     TimeRefused,
-    TimerExpired,
 )
-from vsync.frames import Data, Recovered, Token
+from vsync.frames import Data, Merge, Recovered, Token
 from vsync.history import Chronicler
 from vsync.node.carrier import Came, Carrier, Sealer
 from vsync.node.clock import Clock
 from vsync.node.probing import Probing
 from vsync.node.reach import Reach
 from vsync.node.sockets import Sockets
+from vsync.node.timers import Timers
 from vsync.node.told import Disk, Listener, Own, Room, SlowConsumer, StateNotSaved, Told
 from vsync.reception import present_ring
-from vsync.states import Timer
 
 BACKLOG_BYTES = 64 << 20
 BACKLOG_LIMIT = 4
 CHANGES_KEPT = 20
 SWITCH_S = 0.0005
+
+PATIENCE_NS = 200 * MILLISECOND
+"""What the carrier and the probes of clocks have to do waits so long for a wake-up of another
+cause: wake-ups are what an idle member costs."""
 
 logger = logging.getLogger("vsync")
 
@@ -120,7 +123,7 @@ class RingLoop:
         """Until when the thread waits, if nothing comes."""
         self._turning = threading.Lock()
         """Held by whoever works with the engine: the thread, or in its stead one that submits."""
-        self._timers: dict[Timer, tuple[int, int]] = {}
+        self._timers = Timers()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="vsync-disk")
         self.wants_room = False
         """Set by the application's side: tell :class:`Room` when there is some."""
@@ -261,8 +264,9 @@ class RingLoop:
                 self._take_inputs()
                 self._receive(ready)
             self._use_tokens()
-            self._fire_timers()
             now = time.monotonic_ns()
+            for expired in self._timers.expired(now):
+                self._step(expired)
             if now >= self._carrier.due_ns():
                 self._carrier.tick(now)
             self._go_out()
@@ -270,6 +274,8 @@ class RingLoop:
                 self.probing.ask(now)
             for peer, datagram in self.sealer.take_outgoing():
                 self.sockets.send([datagram], (peer,))
+            if self.sockets.unreachable:
+                self._heed_unreachable()
             self._look_ahead()
 
     def _go_out(self) -> None:
@@ -279,10 +285,15 @@ class RingLoop:
         self._carrier.flush()
         self._tell()
 
+    def _heed_unreachable(self) -> None:
+        while self.sockets.unreachable:
+            self._step(PeerHint(self.sockets.unreachable.pop(), False))
+        self._go_out()
+
     def _look_ahead(self) -> None:
-        due = min([at for at, _ in self._timers.values()], default=self._carrier.due_ns())
-        due = min(due, self._carrier.due_ns(), self.probing.due_ns(), self._held_until or due)
-        self._due_ns, self._waits = due, True
+        chores = min(self._carrier.due_ns(), self.probing.due_ns()) + PATIENCE_NS
+        due = min(self._timers.due_ns(chores), chores)
+        self._due_ns, self._waits = min(due, self._held_until or due), True
 
     def _wait(self) -> list[tuple[int, int]]:
         if self._inputs or self.sockets.has_more:
@@ -322,8 +333,7 @@ class RingLoop:
                         os.eventfd_read(file)
                 continue
             if events & select.EPOLLERR:
-                for peer in self.sockets.unreachable():
-                    self._step(PeerHint(peer, False))
+                self.sockets.read_errors()
                 self.probing.learn_departures()
             if events & select.EPOLLIN:
                 readable.append(file)
@@ -357,14 +367,6 @@ class RingLoop:
         tokens, self._tokens = self._tokens, []
         self.rotations += 1
         self._step(Opened(tokens))
-
-    def _fire_timers(self) -> None:
-        now = time.monotonic_ns()
-        for timer in [timer for timer, (at, _) in self._timers.items() if at <= now]:
-            entry = self._timers.get(timer)
-            if entry is not None and entry[0] <= now:
-                del self._timers[timer]
-                self._step(TimerExpired(timer, entry[1]))
 
     # Steps
 
@@ -403,21 +405,24 @@ class RingLoop:
         self._carrier.multicast(effect.frame, self._audience(effect.frame))
 
     def _audience(self, frame: Frame) -> Sequence[int]:
-        """Messages go to the members of their ring, everything else to whoever may be there."""
+        """Messages go to the members of their ring, what looks for other rings to whoever is not in
+        ours, and everything else to whoever may be there."""
         me = self.engine.me
         if isinstance(frame, Data | Recovered):
             ring = present_ring(self.engine)
             return [member for member in ring.members if member != me]
+        if isinstance(frame, Merge):
+            return [peer for peer in self.sockets.peers if peer not in self.engine.ring.members]
         return [peer for peer in self.sockets.peers if peer != me]
 
     def _on_set_timer(self, effect: SetTimer) -> None:
-        self._timers[effect.timer] = (effect.at_ns, effect.generation)
+        self._timers.set(effect, time.monotonic_ns())
         if effect.at_ns < self._due_ns and self._waits:
             self._waits = False
             os.eventfd_write(self._wake, 1)  # set in another thread's stead: wake up sooner
 
     def _on_cancel_timer(self, effect: CancelTimer) -> None:
-        self._timers.pop(effect.timer, None)
+        self._timers.cancel(effect.timer)
 
     def _on_persist(self, effect: Persist) -> None:
         ticket, state = effect.ticket, effect.state

@@ -83,6 +83,8 @@ class Sockets:
         self._numbered = 0
         self.departed: list[tuple[object, int]] = []
         """What was sent stamped, and when it left, ns by the system's clock; to be taken."""
+        self.unreachable: set[int] = set()
+        """Members that, as the network said, cannot be reached; to be taken."""
         self._batch: ReceiveBatch | None = None
         if available():
             self._batch = ReceiveBatch(BATCH, DATAGRAM_BYTES_MAX + 1, _CONTROL_BYTES)
@@ -240,10 +242,8 @@ class Sockets:
         self.counters["received"] += len(parts)
         self._read.append((parts, stamp))
 
-    def unreachable(self) -> list[int]:
-        """Members that, as the network says, cannot be reached; empties the error queue, whose
-        transmit stamps go to :attr:`departed`."""
-        found: list[int] = []
+    def read_errors(self) -> None:
+        """Empty the error queue: it fills :attr:`departed` and :attr:`unreachable`."""
         for _ in range(ERRORS_MOST):
             try:
                 _, control, _, address = self.sock.recvmsg(
@@ -258,9 +258,8 @@ class Sockets:
                     self.departed.append((self._asked.pop(number), at))
                 continue
             peer = self._peer_at.get(address[:2]) if address else None
-            if peer is not None and peer not in found:
-                found.append(peer)
-        return found
+            if peer is not None:
+                self.unreachable.add(peer)
 
     # Sending
 
