@@ -27,6 +27,8 @@ from vsync.replication.events import View
 from vsync.replication.machine import Context, Replicated
 
 ACQUIRE, RELEASE, RENEW, EXPIRE, CONFIRM = 1, 2, 3, 4, 5
+CONSECUTIVE = 0x80
+"""Added to a verb: the requests of the run count up by one from the only number that it carries."""
 
 NOBODY = 0
 """Stands where a holder's number does, in a lock that is condemned."""
@@ -34,6 +36,7 @@ NOBODY = 0
 SEPARATOR = b"\0"
 _RUN = struct.Struct(">BII")  # verb, count, bytes of the names
 _RUN_SIZE = _RUN.size
+_NUMBER = struct.Struct(">Q")
 
 PIECE_LOCKS = 512
 
@@ -53,14 +56,22 @@ class Run(NamedTuple):
 
 def encode(runs: Iterable[Run]) -> bytes:
     """The command that does these, in order."""
-    parts = []
+    parts: list[bytes] = []
     for verb, requests, names in runs:
         joined = SEPARATOR.join(names)
         count = len(requests)
-        parts.append(_RUN.pack(verb, count, len(joined)))
-        parts.append(struct.pack(f">{count}Q", *requests))
-        parts.append(joined)
+        if count == len(names) > 1 and _count_up(requests):
+            mark, numbers = CONSECUTIVE, _NUMBER.pack(requests[0])
+        else:
+            mark, numbers = 0, struct.pack(f">{count}Q", *requests)
+        parts += (_RUN.pack(verb | mark, count, len(joined)), numbers, joined)
     return b"".join(parts)
+
+
+def _count_up(requests: Sequence[int]) -> bool:
+    """Whether they do, as those of many locks asked for together: sent so, they fit a datagram."""
+    first = requests[0]
+    return list(requests) == list(range(first, first + len(requests)))
 
 
 class LockTable(Replicated):
@@ -95,12 +106,20 @@ class LockTable(Replicated):
             self.token = context.timestamp
         while size - at >= _RUN_SIZE:
             verb, count, length = _RUN.unpack_from(command, at)
-            names_at = at + _RUN_SIZE + 8 * count
+            is_consecutive = verb & CONSECUTIVE
+            numbers_at = at + _RUN_SIZE
+            names_at = numbers_at + _NUMBER.size * (1 if is_consecutive else count)
             end = names_at + length
             if end > size:
                 break
-            requests = struct.unpack_from(f">{count}Q", command, at + _RUN_SIZE)
             names = command[names_at:end].split(SEPARATOR)
+            requests: Sequence[int]
+            if is_consecutive:
+                (first,) = _NUMBER.unpack_from(command, numbers_at)
+                requests = range(first, first + min(count, len(names)))
+                verb ^= CONSECUTIVE
+            else:
+                requests = struct.unpack_from(f">{count}Q", command, numbers_at)
             if verb == ACQUIRE:
                 self._acquire(origin, requests, names)
             elif verb == RELEASE:

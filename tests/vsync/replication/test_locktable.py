@@ -1,14 +1,18 @@
 """The table of locks: who holds what, at each place of the order."""
 
+import struct
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vsync.identity import RingId
 from vsync.replication.events import View
 from vsync.replication.locktable import (
     ACQUIRE,
     CONFIRM,
+    CONSECUTIVE,
     EXPIRE,
     NOBODY,
     RELEASE,
@@ -20,6 +24,7 @@ from vsync.replication.locktable import (
 from vsync.replication.machine import Context
 
 RING = RingId(5, 1, 7)
+SOME = st.integers(1, 6)
 
 
 class Desk:
@@ -123,6 +128,49 @@ def test_one_command_does_its_runs_in_order():
     )
     assert (desk.holder(b"a"), desk.holder(b"b")) == ((1, 3), (1, 2))
     assert set(desk.table.mine) == {2, 3}
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=6, unique=True)
+    | st.builds(lambda first, count: list(range(first, first + count)), st.integers(0, 9), SOME)
+)
+def test_a_run_of_many_is_that_many_runs(requests):
+    names = [b"%d" % n for n in range(len(requests))]
+    together, apart = Desk(), Desk()
+    together.acquire(2, 100, *names[::2])
+    apart.acquire(2, 100, *names[::2])
+    for verb in (ACQUIRE, CONFIRM, RELEASE, ACQUIRE):
+        together.ask(1, Run(verb, requests, names))
+        apart.ask(1, *(Run(verb, [n], [name]) for n, name in zip(requests, names, strict=True)))
+        assert together.table.holders == apart.table.holders
+        assert together.table.queues == apart.table.queues
+        assert together.table.mine == apart.table.mine
+
+
+def test_requests_that_count_up_take_the_room_of_one():
+    names = [b"1/%d" % n for n in range(64)]
+    runs = [Run(RELEASE, list(range(64)), names), Run(ACQUIRE, range(64, 128), names)]
+    assert len(encode(runs)) < 700
+    assert len(encode([Run(ACQUIRE, [*range(63), 99], names)])) > 800
+
+
+@pytest.mark.parametrize("verb", [ACQUIRE, RELEASE, EXPIRE, CONFIRM, RENEW, 77])
+def test_a_command_of_rubbish_changes_nothing_and_takes_no_time(verb):
+    desk = Desk()
+    desk.acquire(2, 7, b"a")
+    before = dict(desk.table.holders)
+    whole = encode([Run(ACQUIRE, [1, 2], [b"b", b"c"])])
+    for command in (
+        struct.pack(">BIIQ", verb | CONSECUTIVE, 0xFFFF_FFFF, 0, 7),
+        struct.pack(">BIIQ", verb | CONSECUTIVE, 2, 0xFFFF_FFFF, 7),
+        struct.pack(">BII", verb | CONSECUTIVE, 2, 0),
+        struct.pack(">BII", verb, 0xFFFF_FFFF, 0),
+        whole[:-1],
+        whole[:5],
+    ):
+        desk.table.apply(command, Context(5000, 0, 1, RING, 1, 0))
+    assert {name: desk.table.holders[name] for name in before} == before
+    assert desk.table.holders.keys() <= {*before, b""}
 
 
 def test_without_leases_the_locks_of_a_member_that_left_are_free_at_once():
