@@ -81,6 +81,7 @@ class RingConfig:
     """Visits (and twice `token_loss_ns`) for which one member may hold up all others."""
 
     recovery_rotations_max: int = 500
+    """Rotations after which a recovery that does not end is given up, and a ring formed anew."""
 
     misses: int = 2
     """Visits at which a message is missing before it is asked for; later ones overtake a slow
@@ -120,8 +121,13 @@ class RingConfig:
     frames are lost they become smaller."""
 
     message_bytes_max: int = 64 << 20
+    """Of one message; a larger one is refused."""
+
     queue_messages_max: int = 100_000
+    """Messages that wait to be sent; what is submitted beyond is refused."""
+
     queue_bytes_max: int = 256 << 20
+    """The same in bytes."""
 
     # Time
 
