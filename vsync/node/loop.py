@@ -416,7 +416,8 @@ class RingLoop:
         return [peer for peer in self.sockets.peers if peer != me]
 
     def _on_set_timer(self, effect: SetTimer) -> None:
-        self._timers.set(effect, time.monotonic_ns())
+        # After a pause, what lies in the queue has a time of its own to be read in.
+        self._timers.set(effect, time.monotonic_ns(), exactly=self.engine.is_flushing)
         if effect.at_ns < self._due_ns and self._waits:
             self._waits = False
             os.eventfd_write(self._wake, 1)  # set in another thread's stead: wake up sooner

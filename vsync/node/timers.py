@@ -11,7 +11,7 @@ from vsync.events import SetTimer, TimerExpired
 from vsync.states import Timer
 
 PERIODIC = frozenset({Timer.PAUSE, Timer.MERGE})
-"""They set themselves again whenever they expire, and do the same each time."""
+"""They set themselves again whenever they expire."""
 
 
 class Timers:
@@ -21,10 +21,10 @@ class Timers:
         self._set: dict[Timer, tuple[int, int, int]] = {}
         """When it is due, its generation, and from when on it may expire."""
 
-    def set(self, effect: SetTimer, now: int) -> None:
-        """Set one, or set it anew."""
+    def set(self, effect: SetTimer, now: int, *, exactly: bool = False) -> None:
+        """Set one, or set it anew; `exactly`: it is not to expire before its time."""
         at = effect.at_ns
-        soonest = (now + at) // 2 if effect.timer in PERIODIC else at
+        soonest = (now + at) // 2 if effect.timer in PERIODIC and not exactly else at
         self._set[effect.timer] = (at, effect.generation, soonest)
 
     def cancel(self, timer: Timer) -> None:

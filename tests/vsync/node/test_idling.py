@@ -1,13 +1,16 @@
 """What a member costs that has nothing to do: it wakes for the token, and for little else."""
 
 import asyncio
+import time
 
 import pytest
 
 from tests.vsync.node.loopback import CONFIG, SOON_S, seen, together
 from vsync.config import RingConfig
+from vsync.events import PeerHint
 from vsync.frames import Merge
 from vsync.node.pairing import ASK_EVERY_NS, SAMPLES_ENOUGH
+from vsync.states import Timer
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +46,29 @@ def test_an_idle_member_wakes_for_the_token_and_for_little_else():
                 assert visits > 5
                 # The representative wakes twice for an idle token; and clocks, twice a second each.
                 assert len(turned) < (2 if loop.engine.ring.place == 0 else 1) * visits + 20
+
+    run(program())
+
+
+def test_after_a_pause_the_queue_is_read_for_as_long_as_the_engine_says():
+    async def program():
+        async with together(2) as (one, _):
+            loop, told = one.loop, asyncio.Event()
+            found = []
+
+            def pause():
+                engine, now = loop.engine, time.monotonic_ns()
+                engine._tick_due = now - engine.config.token_loss_ns
+                loop._step(PeerHint(2, True))  # any input: the engine sees how late it is
+                assert engine.is_flushing
+                lasts = engine.config.token_loss_ns // 50
+                found.extend(loop._timers.expired(now + lasts - 1))
+                asked.call_soon_threadsafe(told.set)
+
+            asked = asyncio.get_running_loop()
+            loop.post(pause)
+            await told.wait()
+            assert Timer.PAUSE not in [one.timer for one in found]
 
     run(program())
 

@@ -34,6 +34,13 @@ def test_what_comes_round_again_takes_a_wakeup_in_the_second_half_of_its_time():
         assert expired(timers, 1300) == [(timer, 2)]
 
 
+def test_but_not_where_its_whole_time_is_needed():
+    timers = Timers()
+    timers.set(SetTimer(Timer.PAUSE, 1, 1200), now=1000, exactly=True)
+    assert expired(timers, 1199) == []
+    assert expired(timers, 1200) == [(Timer.PAUSE, 1)]
+
+
 def test_one_that_is_set_anew_has_its_new_time_and_generation():
     timers = Timers()
     timers.set(SetTimer(Timer.TOKEN_LOSS, 1, 1000), now=0)
