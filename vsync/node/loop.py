@@ -333,8 +333,7 @@ class RingLoop:
                         os.eventfd_read(file)
                 continue
             if events & select.EPOLLERR:
-                self.sockets.read_errors()
-                self.probing.learn_departures()
+                self.probing.read_departures()
             if events & select.EPOLLIN:
                 readable.append(file)
         if not readable and not self.sockets.has_more:

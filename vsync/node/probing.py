@@ -36,7 +36,7 @@ class Probing:
         others = [member for member in self._engine.ring.members if member != me]
         for probe in self.pairs.ask(now, others):
             self._send(probe)
-        self._read_departures()
+        self.read_departures()
 
     def on_frame(self, sender: int, kind: int, body: bytes | memoryview) -> None:
         """A probe or an answer came, in what was read last.
@@ -48,20 +48,16 @@ class Probing:
         stamp = Stamp(at, StampSource.KERNEL) if at else Stamp(time.time_ns())
         if kind == Probe.KIND:
             self._send(self.pairs.on_probe(sender, Probe.decode(body), stamp))
-            self._read_departures()
+            self.read_departures()
         else:
             echo = Echo.decode(body)
-            self._read_departures()
+            self.read_departures()
             self.pairs.on_echo(sender, echo, stamp)
 
-    def _read_departures(self) -> None:
-        # When a datagram left is known as soon as it was sent: to be told of it later would be one
-        # more wake-up.
+    def read_departures(self) -> None:
+        """Take what the error queue says of when datagrams left. That is known as soon as one was
+        sent: to be told of it later would be one more wake-up."""
         self._sockets.read_errors()
-        self.learn_departures()
-
-    def learn_departures(self) -> None:
-        """Take what the error queue said of when datagrams left."""
         departed, self._sockets.departed = self._sockets.departed, []
         for tag, at in departed:
             self.pairs.on_sent(tag, Stamp(at, StampSource.KERNEL))

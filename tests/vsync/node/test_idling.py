@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.vsync.node.loopback import CONFIG, SOON_S, seen, together
+from tests.vsync.node.loopback import CONFIG, SOON_S, free_ports, seen, together
 from vsync.config import RingConfig
 from vsync.events import PeerHint
 from vsync.frames import Merge
@@ -69,6 +69,31 @@ def test_after_a_pause_the_queue_is_read_for_as_long_as_the_engine_says():
             loop.post(pause)
             await told.wait()
             assert Timer.PAUSE not in [one.timer for one in found]
+
+    run(program())
+
+
+def test_a_hint_that_comes_while_clocks_are_compared_is_heeded():
+    async def program():
+        async with together(2) as (one, _):
+            loop, told, went_on = one.loop, asyncio.get_running_loop(), asyncio.Event()
+            steps = counting(loop, "_step")
+            (port,) = free_ports(1)
+
+            def compare():
+                loop.sockets.move(2, ("127.0.0.1", port))  # where nobody listens
+                ends = time.monotonic() + SOON_S
+                while not loop.sockets.unreachable and time.monotonic() < ends:
+                    loop.sockets.send([b"x"], (2,))
+                    loop.probing.read_departures()
+                told.call_soon_threadsafe(went_on.set)
+
+            loop.post(compare)
+            await went_on.wait()
+            went_on.clear()
+            loop.post(lambda: told.call_soon_threadsafe(went_on.set))
+            await went_on.wait()
+            assert [hint for (hint,) in steps if isinstance(hint, PeerHint)]
 
     run(program())
 
